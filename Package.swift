@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+
+import PackageDescription
+
+/// Whether plugins and libraries are compiled as Embedded Swift, as `make release` does.
+///
+/// The sources are the same both ways; only what is linked in differs, and by that the size and the time to start.
+let isEmbedded = Context.environment["SWIFT_CNI_EMBEDDED"] == "1"
+
+let common: [SwiftSetting] = [.swiftLanguageMode(.v6), .strictMemorySafety()]
+
+/// Code of a library is made where it is used, in the executable; else every module would hold a copy of it, and the linker
+/// keeps them all, because Embedded Swift puts the functions of a file into one section.
+let embedded: [SwiftSetting] = [
+    .enableExperimentalFeature("Embedded"),
+    .enableExperimentalFeature("DeferredCodeGen"),
+    .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
+]
+
+let shipped = common + (isEmbedded ? embedded : [])
+
+/// A library of the suite.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: shipped)
+}
+
+/// An executable that is shipped, called like the folder that holds it.
+func executable(_ folder: String, target: String, _ dependencies: [Target.Dependency], links: [String] = []) -> Target {
+    let path = "Sources/\(folder)"
+    // Embedded Swift leaves it to the program to name what the standard library needs of C.
+    let libraries = links + (isEmbedded ? ["m", "swiftUnicodeDataTables"] : [])
+    return .executableTarget(
+        name: target,
+        dependencies: dependencies,
+        path: path,
+        exclude: folder.hasPrefix("Plugins/") ? ["README.md"] : [],
+        swiftSettings: shipped,
+        linkerSettings: libraries.map { .linkedLibrary($0) }
+    )
+}
+
+/// The tests of a module or of an executable.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies + ["Support"], path: "Tests/\(name)", swiftSettings: common)
+}
+
+let interfacePlugin: [Target.Dependency] = ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]
+
+/// The plugins and tools, by the name of the file that is installed.
+let executables: [(name: String, target: Target)] = [
+    ("bridge", executable("Plugins/bridge", target: "BridgePlugin", interfacePlugin, links: ["mnl"])),
+    (
+        "host-local",
+        executable("Plugins/host-local", target: "HostLocalPlugin", ["Addressing", "AddressStore", "CNI", "JSON", "Linux"])
+    ),
+    ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
+]
+
+let libraries: [Target] = [
+    .target(name: "CLinux", path: "Sources/CLinux"),
+    .systemLibrary(name: "CLibMNL", path: "Sources/CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    library("Linux", ["CLinux"]),
+    library("JSON"),
+    library("Addressing"),
+    library("Netlink", ["Addressing", "CLibMNL", "Linux"]),
+    library("CNI", ["Addressing", "JSON", "Linux"]),
+    library("AddressStore", ["Addressing", "Linux"]),
+    library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
+]
+
+let package = Package(
+    name: "swift-cni",
+    products: executables.map { .executable(name: $0.name, targets: [$0.target.name]) },
+    targets: libraries + executables.map { $0.target }
+)

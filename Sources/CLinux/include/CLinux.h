@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The system calls that the suite uses, in a form that ordinary and Embedded Swift import alike.
+//
+// Why there is a wrapper for each: the Glibc module does not exist in Embedded Swift, variadic C (open, fcntl) and
+// function-like macros are not imported, and `errno` must be read before anything else runs. So each function returns
+// what the system call returns or the negated error number, as the kernel itself does.
+
+#ifndef SWIFT_CNI_CLINUX_H
+#define SWIFT_CNI_CLINUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "probe.h"
+
+// A file's identity, size and time of last modification: stat(2).
+struct linux_status {
+    uint64_t device;
+    uint64_t inode;
+    uint32_t mode;
+    int64_t size;
+    int64_t modified_seconds;
+    int64_t modified_nanoseconds;
+};
+
+// Flags of open(2), fixed here because the values differ between architectures.
+enum linux_open_flags {
+    LINUX_READ = 1,
+    LINUX_WRITE = 2,
+    LINUX_CREATE = 4,
+    LINUX_EXCLUSIVE = 8,
+    LINUX_DIRECTORY = 16,
+    LINUX_TRUNCATE = 32,
+    LINUX_APPEND = 64,
+    LINUX_NO_FOLLOW = 128,
+    LINUX_PATH = 256,
+};
+
+// What linux_poll waits for on each of up to four descriptors.
+struct linux_wait {
+    int descriptor;
+    bool ready;
+};
+
+// Files: open(2), read(2), write(2), pwrite(2), fstat(2). A directory of -1 stands for the working directory.
+int linux_open_at(int directory, const char *path, int flags, uint32_t mode);
+int linux_close(int descriptor);
+long linux_read(int descriptor, void *buffer, size_t count);
+long linux_write(int descriptor, const void *buffer, size_t count);
+int linux_rewind(int descriptor);
+int linux_status_of(int descriptor, struct linux_status *status);
+int linux_status_at(int directory, const char *path, struct linux_status *status);
+int linux_access(const char *path, bool write, bool execute);
+long linux_filesystem_type(int descriptor);
+int linux_allocate(int descriptor, int64_t size);
+int linux_set_modified(int descriptor, int64_t seconds, int64_t nanoseconds);
+
+// Names: mkdir(2), link(2), unlink(2), rename(2), readlink(2). The directories may be -1.
+int linux_make_directory(const char *path, uint32_t mode);
+int linux_link_at(int from_directory, const char *from, int to_directory, const char *to);
+int linux_unlink_at(int directory, const char *path, bool is_directory);
+int linux_rename_at(int from_directory, const char *from, int to_directory, const char *to);
+
+// Directory listings: fdopendir(3), which takes the descriptor over; the name lives until the next call.
+void *linux_directory_open(int descriptor);
+const char *linux_directory_next(void *directory);
+void linux_directory_close(void *directory);
+
+// Locks: flock(2); with a limit, the wait is broken off by a timer and -EWOULDBLOCK returned.
+int linux_lock(int descriptor, bool shared, bool wait);
+int linux_unlock(int descriptor);
+
+// A timer that interrupts blocking calls every so many milliseconds; 0 ends it.
+void linux_interrupt_every(int milliseconds);
+
+// Memory shared with a file: mmap(2). Returns NULL on failure, with the error number in *error.
+void *linux_map(int descriptor, size_t size, bool writable, int *error);
+void linux_unmap(void *address, size_t size);
+
+// Namespaces and mounts: setns(2), unshare(2), mount(2), umount2(2).
+int linux_enter_network_namespace(int descriptor);
+int linux_unshare(bool network, bool mounts);
+int linux_mount(const char *source, const char *target, const char *type, bool bind, bool make_private, const char *data);
+int linux_unmount(const char *target);
+
+// Processes: posix_spawn(3) with default signals and an empty mask, waitpid(2), kill(2).
+int linux_spawn(const char *path, char *const arguments[], char *const environment[], int input, int output, int error,
+                int *process);
+int linux_wait_for(int process, int *exit_code, int *signal);
+int linux_kill(int process, int signal);
+int linux_process_id(void);
+int linux_pipe(int descriptors[2]);
+int linux_memory_file(const char *name);
+char **linux_environment(void);
+
+// Signals: SIGPIPE ignored; SIGTERM, SIGINT and SIGHUP held back and readable on the descriptor that is returned.
+int linux_hold_signals(void);
+bool linux_termination_pending(void);
+
+// Has a program that crashes say so on both streams in the form of the protocol, and end with code 1.
+void linux_report_crashes(void);
+int linux_occupy_standard_descriptors(void);
+int linux_poll(struct linux_wait *waits, int count, int timeout_milliseconds);
+
+// Time in nanoseconds, randomness, error texts, terminals.
+int64_t linux_monotonic_time(void);
+int64_t linux_real_time(void);
+int linux_random(void *buffer, size_t count);
+const char *linux_error_text(int number);
+const char *linux_error_name(int number);
+bool linux_is_terminal(int descriptor);
+int linux_effective_user(void);
+void linux_exit(int code) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JSON
+
+/// The IPAM plugin that a request names, called with everything that we were called with.
+public struct IPAM: Sendable {
+    let delegate: Delegate
+    let version: Version
+
+    /// Starts an ADD, which works while the caller goes on.
+    public func startAdd() throws(CNIError) -> RunningDelegate { try delegate.start("ADD") }
+
+    /// Waits for the addresses.
+    ///
+    /// Whatever comes of it, the caller owes a DEL should ADD fail: the delegate may have done half of its work.
+    public func finishAdd(_ running: inout RunningDelegate) throws(CNIError) -> AddResult {
+        let result = try AddResult(printed: try running.finish(), assuming: version)
+        guard !result.ips.isEmpty else {
+            throw CNIError(.delegate, "IPAM plugin returned missing IP config", "its result has no ips")
+        }
+        return result
+    }
+
+    /// Releases what belongs to the attachment.
+    public func delete() throws(CNIError) { try delegate.run("DEL") }
+
+    /// Forwards CHECK.
+    public func check() throws(CNIError) { try delegate.run("CHECK") }
+
+    /// Forwards GC.
+    public func collect() throws(CNIError) { try delegate.run("GC") }
+
+    /// Forwards STATUS.
+    public func status() throws(CNIError) { try delegate.run("STATUS") }
+}
+
+extension Request {
+    /// The IPAM plugin, or nothing if the configuration names none.
+    public func ipam() throws(CNIError) -> IPAM? {
+        guard let type = try ipamType(), !type.isEmpty else { return nil }
+        let delegate = try Delegate(type: type, environment: environment, input: input, signals: signals)
+        return IPAM(delegate: delegate, version: version)
+    }
+
+    private func ipamType() throws(CNIError) -> String? {
+        do {
+            return try ConfigNode(.object(document)).member("ipam")?.string("type")
+        } catch {
+            throw .configuration(error)
+        }
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Linux
+
+extension Sysctl {
+    /// Writes a setting if it differs and the kernel has it; without IPv6 it lacks that family's.
+    public static func ensureIfPresent(_ key: String, _ value: String) throws(CNIError) {
+        do { try ensure(key, value) } catch {
+            if error != .noSuchFile { throw CNIError(error, "set the kernel setting \(key) to \(value)") }
+        }
+    }
+}
+
+/// Whether the host passes packets on between its interfaces.
+public enum Forwarding {
+    /// Switches forwarding on for a family, if it is not on already.
+    ///
+    /// - Returns: The setting and what it was, if it was changed.
+    public static func enable(_ family: IPAddress.Family) throws(CNIError) -> (key: String, before: String)? {
+        let key = family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
+        let before = try CNIError.attempt("enable forwarding by \(key)") { () throws(Errno) in try Sysctl.ensure(key, "1") }
+        return before.map { (key, $0) }
+    }
+}

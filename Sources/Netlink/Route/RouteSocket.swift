@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CLibMNL
+import Linux
+
+/// A socket of the routing family: rtnetlink(7). Links, addresses, routes and neighbours of one namespace.
+public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
+    private var socket: NetlinkSocket<Failure>
+
+    /// Opens a socket in the namespace of the calling thread.
+    public static func open() throws(Failure) -> RouteSocket {
+        RouteSocket(socket: try .open(protocol: NETLINK_ROUTE))
+    }
+
+    private init(socket: consuming NetlinkSocket<Failure>) { self.socket = socket }
+
+    /// Sends a batch; the first message that the kernel refuses is the error.
+    public mutating func send(_ batch: consuming MessageBatch) throws(Failure) { try socket.send(batch) }
+
+    /// The interface of a name, or nothing if there is none.
+    public mutating func link(named name: String) throws(Failure) -> Link? {
+        try link("look up the interface \(name)", ifinfomsg()) { $0.put(IFLA_IFNAME, name) }
+    }
+
+    /// The interface of a number, or nothing if there is none.
+    public mutating func link(index: UInt32) throws(Failure) -> Link? {
+        var header = ifinfomsg()
+        header.ifi_index = Int32(bitPattern: index)
+        return try link("look up the interface \(index)", header) { _ in }
+    }
+
+    private mutating func link(
+        _ operation: String,
+        _ header: ifinfomsg,
+        _ select: (inout MessageBatch) -> Void
+    ) throws(Failure) -> Link? {
+        do {
+            return try socket.list { batch in
+                batch.begin(operation, RTM_GETLINK, 0, header)
+                select(&batch)
+                batch.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+            }.compactMap { Link($0) }.first
+        } catch {
+            if error.errno == .noSuchDevice { return nil }
+            throw error
+        }
+    }
+
+    /// Waits until an interface is as it should be, woken by the kernel's events and not by a clock.
+    ///
+    /// - Returns: The interface as it was last seen when the time was over, or nothing if it is gone.
+    public mutating func link(
+        named name: String,
+        withinMilliseconds limit: Int64,
+        until condition: (Link) -> Bool
+    ) throws(Failure) -> Link? {
+        var link = try link(named: name)
+        if link.map(condition) ?? true { return link }
+        // Open before the next look, so that nothing can happen in between unseen.
+        var events = try NetlinkSocket<Failure>.open(protocol: NETLINK_ROUTE, groups: UInt32(RTMGRP_LINK))
+        let end = Clock.monotonicNanoseconds() + limit * 1_000_000
+        while true {
+            link = try self.link(named: name)
+            let rest = (end - Clock.monotonicNanoseconds()) / 1_000_000
+            if link.map(condition) ?? true || rest <= 0 { return link }
+            _ = try events.events(timeoutMilliseconds: Int(rest))
+        }
+    }
+
+    /// All interfaces, or only those of a kind, or only the ports of a bridge.
+    public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(Failure) -> [Link] {
+        let links = try socket.list { batch in
+            batch.beginDump("list the interfaces", RTM_GETLINK, ifinfomsg())
+            batch.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
+            if let master { batch.put(IFLA_MASTER, master) }
+            if let kind { batch.nest(IFLA_LINKINFO) { $0.put(IFLA_INFO_KIND, kind) } }
+        }.compactMap { Link($0) }
+        // A kernel without strict checking of requests ignores the selection.
+        return links.filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
+    }
+
+    /// The addresses of an interface, of both families.
+    public mutating func addresses(of interface: UInt32) throws(Failure) -> [InterfaceAddress] {
+        var header = ifaddrmsg()
+        header.ifa_index = interface
+        return try socket.list { $0.beginDump("list the addresses", RTM_GETADDR, header) }
+            .compactMap { InterfaceAddress($0) }.filter { $0.interface == interface }
+    }
+
+    /// The routes of one family, in all tables.
+    public mutating func routes(_ family: IPAddress.Family) throws(Failure) -> [Route] {
+        var header = rtmsg()
+        header.rtm_family = family.kernelValue
+        return try socket.list { $0.beginDump("list the routes", RTM_GETROUTE, header) }.compactMap { Route($0) }
+    }
+
+    /// The neighbours that are known on an interface.
+    public mutating func neighbours(of interface: UInt32) throws(Failure) -> [Neighbour] {
+        try socket.list { batch in
+            batch.beginDump("list the neighbours", RTM_GETNEIGH, ndmsg())
+            batch.put(Int(NDA_IFINDEX), interface)
+        }.compactMap { Neighbour($0) }.filter { $0.interface == interface }
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import Linux
+import Netlink
+
+/// Connects a container to a bridge on the host with a veth pair.
+///
+/// The host's end is named after the attachment, so DEL and GC find it from the request alone. The bridge, its addresses
+/// and forwarding are shared: they stay, and a failed ADD takes back only what nobody else has come to use.
+struct Bridge: Plugin {
+    static let name = "bridge"
+
+    func add(_ request: Request<BridgeConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
+        let (configuration, attachment) = (request.configuration, request.attachment)
+        let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
+        let netns = try request.openNamespace()
+        var inside = try ContainerInterface.open(attachment, in: netns)
+        var host = try Kernel.open()
+        try VethPair.refuseExisting(attachment, &host)
+
+        // Another process, which finds the addresses while this one makes the links.
+        let ipam = try request.ipam()
+        var leasing = try ipam?.startAdd()
+        if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
+
+        let device = BridgeDevice(configuration)
+        let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
+
+        var result = AddResult()
+        if var running = leasing.take(), let ipam { result = device.completing(try ipam.finishAdd(&running)) }
+        if !configuration.disableContainerInterface {
+            try inside.prepare(in: netns, for: result, detectsDuplicates: configuration.enabledad)
+            try inside.configure(result, detectsDuplicates: configuration.enabledad)
+        }
+        try device.addGateways(for: result, on: bridge, &host, undo: &undo)
+        let port = try device.waitForPort(attachment.hostInterface, isUsed: !configuration.disableContainerInterface, &host)
+
+        let mac = pair.containerMAC.description
+        result.interfaces = [
+            Interface(try host.link(named: bridge.name) ?? bridge),
+            Interface(port),
+            Interface(name: attachment.interface, mac: mac, sandbox: request.netns, mtu: port.mtu),
+        ]
+        if !configuration.dns.isEmpty { result.dns = configuration.dns }
+        return result
+    }
+
+    func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
+        var effort = BestEffort()
+        // The address must be gone before it can be given to somebody else.
+        effort.attempt { () throws(CNIError) in try detach(request) }
+        effort.attempt { () throws(CNIError) in try request.ipam()?.delete() }
+        try effort.finish()
+    }
+
+    func check(_ request: Request<BridgeConfiguration>) throws(CNIError) {
+        try request.ipam()?.check()
+        let result = try request.requiredPreviousResult()
+        let expected = try request.containerInterface(in: result)
+        let netns = try request.openNamespace()
+        var container = try ContainerCheck(expected, in: netns)
+        let link = try container.link(kind: "veth")
+        try container.addressesAndRoutes(result, on: link)
+        var host = try Kernel.open()
+        try BridgeDevice(request.configuration).check(port: link.peer, result, &host)
+    }
+
+    func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
+        var effort = BestEffort()
+        effort.attempt { () throws(CNIError) in
+            var host = try Kernel.open()
+            try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
+        }
+        effort.attempt { () throws(CNIError) in try request.ipam()?.collect() }
+        try effort.finish()
+    }
+
+    func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {
+        try request.ipam()?.status()
+        var host = try Kernel.open()
+        let name = request.configuration.bridge
+        if let link = try host.link(named: name), link.kind != "bridge" {
+            throw CNIError(.notReady, "\"\(name)\" already exists but is not a bridge", "it is a \"\(link.kind)\" interface")
+        }
+    }
+}

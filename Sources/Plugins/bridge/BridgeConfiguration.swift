@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import JSON
+
+/// The keys that the plugin reads.
+struct BridgeConfiguration: PluginConfiguration {
+    var bridge = "cni0"
+    var isGateway = false
+    var isDefaultGateway = false
+    var forceAddress = false
+    var mtu: UInt32?
+    var hairpinMode = false
+    var promiscMode = false
+    var vlan: UInt16 = 0
+    var vlanTrunk: [ClosedRange<UInt16>]?
+    var preserveDefaultVlan = false
+    var macspoofchk = false
+    var enabledad = false
+    var disableContainerInterface = false
+    var portIsolation = false
+    var ipMasq = false
+    var dns = DNS()
+    /// The hardware address for the container, by the two ways that come with the configuration; the first one wins.
+    private var requestedMACs: [ConfigNode] = []
+
+    init(_ node: ConfigNode) throws(ConfigError) {
+        bridge = try node.name("bridge") ?? bridge
+        isDefaultGateway = try node.bool("isDefaultGateway") ?? false
+        isGateway = try node.bool("isGateway") ?? false || isDefaultGateway
+        forceAddress = try node.bool("forceAddress") ?? false
+        mtu = try node.integer("mtu", in: 0...Int64(Int32.max)).flatMap { $0 == 0 ? nil : UInt32($0) }
+        hairpinMode = try node.bool("hairpinMode") ?? false
+        promiscMode = try node.bool("promiscMode") ?? false
+        if hairpinMode && promiscMode {
+            throw node.fails("cannot set hairpin mode and promiscuous mode at the same time")
+        }
+        preserveDefaultVlan = try node.bool("preserveDefaultVlan") ?? false
+        macspoofchk = try node.bool("macspoofchk") ?? false
+        enabledad = try node.bool("enabledad") ?? false
+        portIsolation = try node.bool("portIsolation") ?? false
+        ipMasq = try node.bool("ipMasq") ?? false
+        disableContainerInterface = try node.bool("disableContainerInterface") ?? false
+        if disableContainerInterface, let type = try node.member("ipam")?.string("type"), !type.isEmpty {
+            throw node.fails("cannot use IPAM when DisableContainerInterface flag is set")
+        }
+        if let dns = try node.member("dns") { self.dns = try DNS(dns) }
+        try readVLANs(node)
+        for holder in [try node.member("runtimeConfig"), try node.member("args")?.member("cni")] {
+            if let mac = try holder?.member("mac"), try mac.string() != "" { requestedMACs.append(mac) }
+        }
+    }
+
+    private mutating func readVLANs(_ node: ConfigNode) throws(ConfigError) {
+        if let id = try node.member("vlan") { vlan = try id.vlan(from: 0, "invalid VLAN ID") }
+        guard let entries = try node.elements("vlanTrunk") else { return }
+        vlanTrunk = []
+        for entry in entries {
+            let low = try entry.member("minID"), high = try entry.member("maxID")
+            if (low == nil) != (high == nil) {
+                let missing = low == nil ? "minID" : "maxID"
+                throw entry.fails("minID and maxID should be configured simultaneously, \(missing) is missing")
+            }
+            if let low, let high {
+                let first = try low.vlan(from: 1, "incorrect trunk minID parameter")
+                let last = try high.vlan(from: 1, "incorrect trunk maxID parameter")
+                guard first <= last else { throw entry.fails("minID is greater than maxID in trunk parameter") }
+                vlanTrunk?.append(first...last)
+            }
+            if let id = try entry.member("id") {
+                let id = try id.vlan(from: 1, "incorrect trunk id parameter")
+                vlanTrunk?.append(id...id)
+            }
+        }
+    }
+
+    /// Whether the bridge has to tell VLANs apart; an empty trunk asks for it too, as in the reference.
+    var needsVLANFiltering: Bool { vlan != 0 || vlanTrunk != nil }
+
+    /// The hardware address that the container's end shall have: CNI_ARGS, then args.cni, then runtimeConfig, later wins.
+    func requestedMAC(_ request: Request<Self>) throws(CNIError) -> MACAddress? {
+        let arguments = try request.arguments(known: ["MAC"])
+        let text: String
+        let place: String
+        if let node = requestedMACs.first {
+            do { text = try node.string() } catch { throw .configuration(error) }
+            place = node.path
+        } else {
+            text = arguments["MAC"] ?? ""
+            place = "CNI_ARGS: MAC"
+        }
+        if text.isEmpty { return nil }
+        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
+            throw CNIError(.invalidConfiguration, "invalid hardware address",
+                "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07")
+        }
+        return mac
+    }
+}
+
+extension ConfigNode {
+    /// The name of an interface, or nothing if the key is missing or empty.
+    fileprivate func name(_ key: String) throws(ConfigError) -> String? {
+        guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return nil }
+        if let problem = Names.problem(ofInterface: text) { throw node.fails("\"\(text)\": \(problem)") }
+        return text
+    }
+
+    fileprivate func vlan(from lowest: UInt16, _ complaint: String) throws(ConfigError) -> UInt16 {
+        let id = try integer(in: Int64(Int32.min)...Int64(Int32.max))
+        guard id >= Int64(lowest), id <= 4094 else {
+            throw fails("\(complaint): invalid VLAN ID \(id) (must be between \(lowest) and 4094)")
+        }
+        return UInt16(id)
+    }
+}

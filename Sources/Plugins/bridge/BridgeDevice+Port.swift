@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import Linux
+import Netlink
+
+extension BridgeDevice {
+    /// Sets what the bridge does with the host's end of a pair: hairpin, isolation, VLANs.
+    func configurePort(_ veth: String, _ host: inout Kernel) throws(CNIError) {
+        // Routers are for the bridge to listen to, if for anybody.
+        try Sysctl.ensureIfPresent("net/ipv6/conf/\(veth)/accept_ra", "0")
+        guard configuration.hairpinMode || configuration.portIsolation || configuration.needsVLANFiltering else { return }
+        guard let port = try host.link(named: veth) else {
+            throw CNIError(.kernel, "the interface \(veth) vanished while it was being set up", "try again")
+        }
+        var batch = MessageBatch()
+        if configuration.hairpinMode || configuration.portIsolation {
+            batch.setPort(
+                veth, index: port.index, hairpin: configuration.hairpinMode, isolated: configuration.portIsolation ? true : nil)
+        }
+        addVLANs(to: port, &batch)
+        try host.send(batch)
+    }
+
+    /// Adds the messages that make the port a member of its VLANs.
+    func addVLANs(to port: Link, _ batch: inout MessageBatch) {
+        guard configuration.needsVLANFiltering else { return }
+        // Number 1 is what the kernel puts on every new port.
+        if !configuration.preserveDefaultVlan { batch.removeVLANs(1...1, from: port.name, index: port.index) }
+        let trunk = configuration.vlanTrunk ?? []
+        let untagged = configuration.vlan == 0 && !trunk.isEmpty ? 1 : configuration.vlan
+        if untagged != 0 { batch.addVLANs(untagged...untagged, to: port.name, index: port.index, isUntagged: true) }
+        for vlans in trunk { batch.addVLANs(vlans, to: port.name, index: port.index, isUntagged: false) }
+    }
+
+    /// Waits until the port passes frames, so that the container's first packet is not lost.
+    ///
+    /// The kernel notices the carrier in a work queue, usually before it is asked; then nothing is waited for.
+    func waitForPort(_ veth: String, isUsed: Bool, _ host: inout Kernel) throws(CNIError) -> Link {
+        let limit: Int64 = isUsed ? 5000 : 0
+        let link = try host.link(named: veth, withinMilliseconds: limit) { link in
+            link.isOperational && link.port?.isForwarding ?? false
+        }
+        guard let port = link else {
+            throw CNIError(.kernel, "the interface \(veth) has gone from the host", "somebody else removed it")
+        }
+        guard port.isOperational || !isUsed else {
+            throw CNIError(.tryAgain, "bridge port in error state: down", "\(veth) on \(name) did not come up within 5 s")
+        }
+        return port
+    }
+
+    /// Compares the bridge and the port with what ADD made.
+    func check(port index: UInt32?, _ result: AddResult, _ host: inout Kernel) throws(CNIError) {
+        guard let bridge = try host.link(named: name) else { throw CNIError.drifted("the bridge \(name) is gone") }
+        guard bridge.kind == "bridge" else { throw CNIError.drifted("\(name) is not a bridge any more") }
+        guard bridge.isUp else { throw CNIError.drifted("the bridge \(name) is down") }
+        if let expected = result.interfaces.first(where: { $0.name == name && $0.sandbox.isEmpty }), !expected.mac.isEmpty,
+            MACAddress(expected.mac) != bridge.mac
+        {
+            throw CNIError.drifted("Bridge interface \(name) Mac doesn't match: \(bridge.mac?.description ?? "none"), not \(expected.mac)")
+        }
+        if configuration.promiscMode && bridge.promiscuity == 0 { throw CNIError.drifted("the bridge \(name) is not promiscuous") }
+        guard let index, let port = try host.link(index: index), port.master == bridge.index else {
+            throw CNIError.drifted("CNI veth created for bridge \(name) was not found")
+        }
+        guard port.isUp else { throw CNIError.drifted("the host's interface \(port.name) is down") }
+        if configuration.hairpinMode && port.port?.hairpin != true {
+            throw CNIError.drifted("hairpin mode is off on \(port.name)")
+        }
+        if configuration.portIsolation && port.port?.isolated != true {
+            throw CNIError.drifted("\(port.name) is not isolated")
+        }
+        try checkGateways(result, bridge, &host)
+    }
+
+    private func checkGateways(_ result: AddResult, _ bridge: Link, _ host: inout Kernel) throws(CNIError) {
+        guard configuration.isGateway else { return }
+        let present = try host.addresses(of: bridge.index).map { $0.prefix.address }
+        for gateway in result.ips.compactMap({ $0.gateway }) where !present.contains(gateway) {
+            throw CNIError.drifted("the gateway \(gateway.description) is not an address of \(name) any more")
+        }
+    }
+}

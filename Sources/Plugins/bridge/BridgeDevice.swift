@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import Linux
+import Netlink
+
+/// The bridge on the host: shared by all attachments, made by the first of them.
+struct BridgeDevice {
+    let configuration: BridgeConfiguration
+    var name: String { configuration.bridge }
+
+    init(_ configuration: BridgeConfiguration) { self.configuration = configuration }
+
+    /// Makes a pair whose host's end is a port of the bridge, which is made if it is missing.
+    func attach(
+        _ pair: VethPair,
+        in netns: borrowing NetworkNamespace,
+        _ host: inout Kernel,
+        undo: inout UndoStack
+    ) throws(CNIError) -> Link {
+        let lock = try SharedInterfaceLock.acquire(alone: false)
+        defer { withExtendedLifetime(lock) {} }
+        let bridge = try ensure(&host, undo: &undo)
+        try pair.create(&host, in: netns, master: bridge.index)
+        let veth = pair.hostName
+        try undo.push("delete \(veth)") { () throws(CNIError) in
+            var host = try Kernel.open()
+            try host.deleteLink(ifExists: veth)
+        }
+        try configurePort(veth, &host)
+        return bridge
+    }
+
+    /// Finds the bridge or makes it, and sees to it that it is up.
+    private func ensure(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
+        let found = try host.link(named: name)
+        let bridge: Link
+        if let found { bridge = found } else { bridge = try create(&host, undo: &undo) }
+        guard bridge.kind == "bridge" else {
+            throw CNIError(.invalidConfiguration, "\"\(name)\" already exists but is not a bridge",
+                "bridge: it is a \"\(bridge.kind)\" interface; choose another name or remove it")
+        }
+        if !bridge.isUp {
+            // Before it goes up, or a router on the link gives the host an address.
+            try Sysctl.ensureIfPresent("net/ipv6/conf/\(name)/accept_ra", "0")
+            try change(LinkChange.up, &host)
+        }
+        if configuration.promiscMode && bridge.promiscuity == 0 {
+            var promiscuous = LinkChange()
+            promiscuous.isPromiscuous = true
+            try change(promiscuous, &host)
+            promiscuous.isPromiscuous = false
+            let (name, before) = (name, promiscuous)
+            try undo.pushShared("make \(name) not promiscuous again", bridge: name) { host throws(CNIError) in
+                var batch = MessageBatch()
+                batch.setLink(name, before)
+                try host.send(batch)
+            }
+        }
+        return bridge
+    }
+
+    private func create(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
+        var batch = MessageBatch()
+        // An address of its own: the kernel would take the lowest of the ports', which changes as they come and go.
+        let mac = try VethPair.draw()
+        let kind = NewLink.Kind.bridge(filtersVLANs: configuration.needsVLANFiltering)
+        batch.addLink(NewLink(name: name, kind: kind, mac: mac, mtu: configuration.mtu))
+        do throws(CNIError) {
+            try host.send(batch)
+            let name = name
+            try undo.pushShared("delete the bridge \(name)", bridge: name) { host throws(CNIError) in
+                try host.deleteLink(ifExists: name)
+            }
+        } catch {
+            // Another ADD was faster, and its bridge is as good as ours.
+            if error.errno != .fileExists { throw error }
+        }
+        guard let bridge = try host.link(named: name) else {
+            throw CNIError(.kernel, "the bridge \(name) vanished while it was being made", "try again")
+        }
+        return bridge
+    }
+
+    private func change(_ change: LinkChange, _ host: inout Kernel) throws(CNIError) {
+        var batch = MessageBatch()
+        batch.setLink(name, change)
+        try host.send(batch)
+    }
+
+    /// Makes gateways and default routes out of what IPAM gave.
+    func completing(_ result: AddResult) -> AddResult {
+        var result = result
+        result.interfaces = []
+        for position in result.ips.indices {
+            result.ips[position].interface = 2
+            if configuration.isGateway && result.ips[position].gateway == nil {
+                result.ips[position].gateway = result.ips[position].address.network.successor
+            }
+        }
+        guard configuration.isDefaultGateway else { return result }
+        for (family, destination) in [(IPAddress.Family.v4, Prefix.defaultV4), (.v6, .defaultV6)] {
+            let hasDefault = result.routes.contains { $0.destination == destination && $0.gateway != nil }
+            if hasDefault { continue }
+            if let gateway = result.ips.lazy.compactMap({ $0.gateway }).first(where: { $0.family == family }) {
+                result.routes.append(RouteConfiguration(to: destination, via: gateway))
+            }
+        }
+        return result
+    }
+}
+
+extension UndoStack {
+    /// Owes an act on what attachments share; it is left out if another one has come to use the bridge meanwhile.
+    mutating func pushShared(
+        _ name: String,
+        bridge: String,
+        _ undo: @escaping (inout Kernel) throws(CNIError) -> Void
+    ) throws(CNIError) {
+        try push(name) { () throws(CNIError) in
+            let lock = try SharedInterfaceLock.acquire(alone: true)
+            defer { withExtendedLifetime(lock) {} }
+            var host = try Kernel.open()
+            guard let link = try host.link(named: bridge), try host.links(master: link.index).isEmpty else { return }
+            try undo(&host)
+        }
+    }
+}
