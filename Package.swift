@@ -8,7 +8,7 @@ import PackageDescription
 /// The sources are the same both ways; only what is linked in differs, and by that the size and the time to start.
 let isEmbedded = Context.environment["SWIFT_CNI_EMBEDDED"] == "1"
 
-let common: [SwiftSetting] = [.swiftLanguageMode(.v6), .strictMemorySafety()]
+let common: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 /// Code of a library is made where it is used, in the executable; else every module would hold a copy of it, and the linker
 /// keeps them all, because Embedded Swift puts the functions of a file into one section.
@@ -18,7 +18,7 @@ let embedded: [SwiftSetting] = [
     .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
 ]
 
-let shipped = common + (isEmbedded ? embedded : [])
+let shipped = common + [.strictMemorySafety()] + (isEmbedded ? embedded : [])
 
 /// A library of the suite.
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -28,8 +28,8 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 /// An executable that is shipped, called like the folder that holds it.
 func executable(_ folder: String, target: String, _ dependencies: [Target.Dependency], links: [String] = []) -> Target {
     let path = "Sources/\(folder)"
-    // Embedded Swift leaves it to the program to name what the standard library needs of C.
-    let libraries = links + (isEmbedded ? ["m", "swiftUnicodeDataTables"] : [])
+    // Embedded Swift leaves it to the program to name what the standard library needs.
+    let libraries = links + (isEmbedded ? ["swiftUnicodeDataTables"] : [])
     return .executableTarget(
         name: target,
         dependencies: dependencies,
@@ -52,13 +52,25 @@ let executables: [(name: String, target: Target)] = [
     ("bridge", executable("Plugins/bridge", target: "BridgePlugin", interfacePlugin, links: ["mnl"])),
     (
         "host-local",
-        executable("Plugins/host-local", target: "HostLocalPlugin", ["Addressing", "AddressStore", "CNI", "JSON", "Linux"])
+        executable(
+            "Plugins/host-local",
+            target: "HostLocalPlugin",
+            ["Addressing", "AddressStore", "CNI", "JSON", "Linux"]
+        )
     ),
     ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
+    (
+        "cnictl",
+        executable("cnictl", target: "cnictl", ["Addressing", "CNI", "JSON", "Linux", "Netlink"], links: ["mnl"])
+    ),
 ]
 
 let libraries: [Target] = [
-    .target(name: "CLinux", path: "Sources/CLinux"),
+    .target(
+        name: "CLinux",
+        path: "Sources/CLinux",
+        cSettings: isEmbedded ? [.define("SWIFT_CNI_EMBEDDED")] : []
+    ),
     .systemLibrary(name: "CLibMNL", path: "Sources/CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     library("Linux", ["CLinux"]),
     library("JSON"),
@@ -69,8 +81,26 @@ let libraries: [Target] = [
     library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
 ]
 
+/// Tests and benchmarks: ordinary Swift, which is not built where only what is shipped is wanted.
+let development: [Target] = [
+    .target(name: "Support", dependencies: ["CLinux", "Linux"], path: "Tests/Support", swiftSettings: common),
+    tests("LinuxTests", ["CLinux", "Linux"]),
+    tests("JSONTests", ["JSON"]),
+    tests("AddressingTests", ["Addressing"]),
+    tests("NetlinkTests", ["Addressing", "Linux", "Netlink"]),
+    tests("CNITests", ["Addressing", "CNI", "JSON", "Linux"]),
+    tests("AddressStoreTests", ["Addressing", "AddressStore", "Linux"]),
+    tests("HostLocalTests", ["Addressing", "Linux"]),
+    tests("ConformanceTests", []),
+    tests("GoldenTests", []),
+    tests("CrashTests", ["Linux"]),
+    tests("CnictlTests", []),
+    .executableTarget(name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
+]
+
+/// What the package makes: all of it, or only what is shipped.
 let package = Package(
     name: "swift-cni",
     products: executables.map { .executable(name: $0.name, targets: [$0.target.name]) },
-    targets: libraries + executables.map { $0.target }
+    targets: libraries + executables.map { $0.target } + (isEmbedded ? [] : development)
 )

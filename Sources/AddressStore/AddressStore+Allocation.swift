@@ -64,38 +64,57 @@ extension AddressStore {
         return chosen
     }
 
-    private mutating func choose(_ request: AddressRequest, _ number: Int, _ lease: Lease) throws(StoreError) -> IPAddress {
+    private mutating func choose(
+        _ request: AddressRequest,
+        _ number: Int,
+        _ lease: Lease
+    ) throws(StoreError) -> IPAddress {
         if let address = request.address { return try take(address, of: request.set) }
         for held in try addresses(of: lease) where request.set.range(of: held) != nil {
             // A container that was started anew after the machine was has forgotten what it had.
             if try reclaim(held) { continue }
-            throw StoreError(.duplicate,
+            throw StoreError(
+                .duplicate,
                 "\(held.description) has been allocated to \(lease.containerID), duplicate allocation is not allowed",
-                "the attachment was not released since its last ADD; send DEL first")
+                "the attachment was not released since its last ADD; send DEL first"
+            )
         }
         let last = try lastReserved(number)
         if let address = request.set.next(after: last, { index.firstFree(in: $0) }) { return address }
-        if try reclaimAll() > 0, let address = request.set.next(after: last, { index.firstFree(in: $0) }) { return address }
-        throw StoreError(.exhausted, "no IP addresses available in range set: \(request.set.description)",
-            "all \(request.set.count) are taken; release some, run GC, or widen the range")
+        if try findsMoreFree(), let address = request.set.next(after: last, { index.firstFree(in: $0) }) {
+            return address
+        }
+        throw StoreError(
+            .exhausted,
+            "no IP addresses available in range set: \(request.set.description)",
+            "all \(request.set.count) are taken; release some, run GC, or widen the range"
+        )
     }
 
     private mutating func take(_ address: IPAddress, of set: RangeSet) throws(StoreError) -> IPAddress {
         if set.range(of: address)?.gateway == address {
-            throw StoreError(.unavailable, "requested ip \(address.description) is subnet's gateway", "ask for another address")
+            throw StoreError(
+                .unavailable,
+                "requested ip \(address.description) is subnet's gateway",
+                "ask for another address"
+            )
         }
         guard let holder = try lease(of: address), try !reclaim(address) else { return address }
-        throw StoreError(.unavailable,
+        throw StoreError(
+            .unavailable,
             "requested IP address \(address.description) is not available in range set \(set.description)",
-            "container \(holder.containerID) has it")
+            "container \(holder.containerID) has it"
+        )
     }
 
     /// Makes the file of a lease: whole under another name first, then linked to its own.
     private mutating func write(_ lease: Lease, _ address: IPAddress, _ origin: Origin) throws(StoreError) {
         if !index.hasRoom { index = try Self.grownIndex(index, cache, network) }
-        // Known to the index first: what the index knows too much is noticed, what it knows too little would be forgotten.
+        // Whoever comes after a kill makes the index anew, or the address would stay taken by nobody.
+        index.invalidate()
         index.insert(
-            IndexedLease(key: lease.key, address: address, boot: boot, netns: origin.netns))
+            IndexedLease(key: lease.key, address: address, boot: boot, netns: origin.netns)
+        )
         do throws(StoreError) {
             let (name, temporary) = (address.description, temporaryName)
             try StoreError.attempt("write the lease of \(name)") { () throws(Errno) in
@@ -111,12 +130,14 @@ extension AddressStore {
         Trace.step("leased \(address.description)")
     }
 
-    private var temporaryName: String { ".\(network).new" }
+    private var temporaryName: String { Self.temporaryName(network) }
 
     /// Replaces a small file of the directory as a whole.
     private func replace(_ name: String, with content: [UInt8]) throws(StoreError) {
         try StoreError.attempt("write \(name) in the address store") { () throws(Errno) in
-            try cache.open(temporaryName, [.write, .create, .truncate], permissions: 0o600).writeAll(content)
+            // Never written over: after a crash it can be another name of a lease.
+            try cache.remove(temporaryName)
+            try cache.open(temporaryName, [.write, .create, .exclusive], permissions: 0o600).writeAll(content)
             try cache.rename(temporaryName, to: directory, as: name)
         }
     }
@@ -134,6 +155,24 @@ extension AddressStore {
     /// Whether a set has an address to give, after leases of containers that are gone.
     public mutating func hasFree(in set: RangeSet) throws(StoreError) -> Bool {
         if set.next(after: nil, { index.firstFree(in: $0) }) != nil { return true }
+        if try findsVanished(), set.next(after: nil, { index.firstFree(in: $0) }) != nil { return true }
         return try deadLeases().contains { set.range(of: $0) != nil }
+    }
+
+    /// Looks for addresses that seem taken and need not be; says whether there may be some.
+    private mutating func findsMoreFree() throws(StoreError) -> Bool {
+        let hasVanished = try findsVanished()
+        return try reclaimAll() > 0 || hasVanished
+    }
+
+    /// Makes the index anew if it knows more leases than there are files, as it may after a removal without the lock.
+    private mutating func findsVanished() throws(StoreError) -> Bool {
+        var (known, present) = (0, 0)
+        index.forEach { _ in known += 1 }
+        for name in try Self.names(in: directory) where IPAddress(name) != nil { present += 1 }
+        if known <= present { return false }
+        try rebuildIndex()
+        try stamp()
+        return true
     }
 }

@@ -39,7 +39,7 @@ extension AddressStore {
 
     /// Reads every file of the directory into a new index.
     ///
-    /// - Parameter origins: What the old index knew of where leases come from, which the files do not tell.
+    /// Where leases come from the files do not tell, so it is taken from `origins`, which the old index knew.
     private static func rebuild(
         _ directory: borrowing FileDescriptor,
         _ cache: borrowing FileDescriptor,
@@ -61,7 +61,8 @@ extension AddressStore {
             }
             let known = origins[lease.key]?.first { $0.address == address }
             leases.append(
-                IndexedLease(key: lease.key, address: address, boot: known?.boot ?? 0, netns: known?.netns ?? ""))
+                IndexedLease(key: lease.key, address: address, boot: known?.boot ?? 0, netns: known?.netns ?? "")
+            )
         }
         Trace.step("rebuilt the index from \(leases.count) leases")
         return try makeIndex(cache, network, leases)
@@ -78,6 +79,9 @@ extension AddressStore {
         return try makeIndex(cache, network, leases)
     }
 
+    /// The name of a file that is being written, under the network's lock; short, however long that of the network is.
+    static func temporaryName(_ network: String) -> String { ".\(String(Lease.key(network, nil), radix: 16))" }
+
     private static func makeIndex(
         _ cache: borrowing FileDescriptor,
         _ network: String,
@@ -85,7 +89,7 @@ extension AddressStore {
     ) throws(StoreError) -> LeaseIndex {
         var capacity = 64
         while capacity < leases.count * 2 + 2 { capacity *= 2 }
-        let (size, temporary) = (LeaseIndex.size(capacity: capacity), ".\(network).index")
+        let (size, temporary) = (LeaseIndex.size(capacity: capacity), temporaryName(network))
         let mapped = try StoreError.attempt("write the index of \(network)") { () throws(Errno) in
             try cache.remove(temporary)
             let file = try cache.open(temporary, [.read, .write, .create, .exclusive], permissions: 0o600)

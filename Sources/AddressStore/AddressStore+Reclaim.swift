@@ -7,13 +7,15 @@ extension AddressStore {
     /// Releases every lease of an earlier start of the machine whose namespace is gone; says how many there were.
     @discardableResult
     public mutating func reclaimAll() throws(StoreError) -> Int {
-        let dead = try deadLeases()
-        for address in dead { try remove(address) }
-        if !dead.isEmpty {
+        var count = 0
+        for address in try deadLeases() where try reclaim(address) { count += 1 }
+        if count > 0 {
             try stamp()
-            StandardStreams.log("reclaimed \(dead.count) addresses of containers from before the last start of the machine")
+            StandardStreams.log(
+                "reclaimed \(count) addresses of containers from before the last start of the machine"
+            )
         }
-        return dead.count
+        return count
     }
 
     /// Releases one lease if it is of an earlier start of the machine and its namespace is gone.
@@ -36,8 +38,12 @@ extension AddressStore {
     /// Whether the container of a lease cannot be there any more.
     ///
     /// Never on doubt: a lease whose start or namespace nobody noted, and one whose namespace's path leads to a namespace
-    /// again, may belong to somebody.
+    /// again or cannot be looked at, may belong to somebody.
     private func isDead(_ lease: IndexedLease) -> Bool {
-        lease.boot != 0 && lease.boot != boot && !lease.netns.isEmpty && NamespaceIdentity.of(lease.netns) == nil
+        guard lease.boot != 0, lease.boot != boot, lease.netns.utf8.first == UInt8(ascii: "/") else { return false }
+        do throws(Errno) { _ = try NetworkNamespace.open(lease.netns) } catch {
+            return [.noSuchFile, .notDirectory, .invalidArgument, .noSuchProcess].contains(error)
+        }
+        return false
     }
 }

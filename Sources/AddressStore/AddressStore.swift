@@ -35,13 +35,20 @@ public struct AddressStore: ~Copyable {
         let bootHash = Lease.key(boot, nil)
         let index = try loadIndex(directory, cache, network, boot: bootHash)
         var store = AddressStore(
-            directory: directory, cache: cache, network: network, boot: bootHash, index: index, lock: lock)
+            directory: directory,
+            cache: cache,
+            network: network,
+            boot: bootHash,
+            index: index,
+            lock: lock
+        )
         try store.stampIfNew()
         return store
     }
 
     /// Opens the store of a network if there is one.
-    public static func openIfExists(dataDir: String, network: String, boot: String) throws(StoreError) -> AddressStore? {
+    public static func openIfExists(dataDir: String, network: String, boot: String) throws(StoreError) -> AddressStore?
+    {
         let path = "\(dataDir)/\(network)"
         let status = try StoreError.attempt("look at \(path)") { () throws(Errno) in try FileStatus.of(path) }
         guard let status, status.isDirectory else { return nil }

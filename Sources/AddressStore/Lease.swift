@@ -20,6 +20,8 @@ public struct Lease: Equatable, Sendable {
     }
 
     /// Reads the content of a file; nothing if there is none, which is what a crash of the reference leaves.
+    ///
+    /// Zero bytes count as blanks: some file systems have them where a loss of power kept data from the disk.
     init?(content: [UInt8]) {
         let lines = content.split { $0 == UInt8(ascii: "\r") || $0 == UInt8(ascii: "\n") }.map(Self.trimmed)
         guard let first = lines.first, !first.isEmpty else { return nil }
@@ -44,7 +46,7 @@ public struct Lease: Equatable, Sendable {
     }
 
     private static func trimmed(_ line: ArraySlice<UInt8>) -> String {
-        let isBlank: (UInt8) -> Bool = { $0 == 32 || $0 == 9 }
+        let isBlank: (UInt8) -> Bool = { $0 == 32 || $0 == 9 || $0 == 0 }
         let start = line.drop(while: isBlank)
         guard let end = start.lastIndex(where: { !isBlank($0) }) else { return "" }
         return String(decoding: start[...end], as: UTF8.self)

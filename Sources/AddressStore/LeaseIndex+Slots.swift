@@ -76,7 +76,8 @@ extension LeaseIndex {
     private func lease(at slot: Int) -> IndexedLease? {
         let offset = slotOffset(slot)
         let length = Int(file.load(UInt8.self, at: offset + 25))
-        guard length <= Self.pathCapacity, let family = IPAddress.Family(rawValue: file.load(UInt8.self, at: offset + 24)),
+        guard length <= Self.pathCapacity,
+            let family = IPAddress.Family(rawValue: file.load(UInt8.self, at: offset + 24)),
             file.load(UInt64.self, at: offset + 40) == check(offset)
         else {
             return nil

@@ -50,7 +50,8 @@ extension LeaseIndex {
         while true {
             let offset = Self.headerSize + capacity * Self.slotSize + slot * Self.wordSize
             let tag = file.load(UInt8.self, at: offset + 16)
-            let isMatch = tag == family.rawValue && file.load(UInt64.self, at: offset) == low
+            let isMatch =
+                tag == family.rawValue && file.load(UInt64.self, at: offset) == low
                 && file.load(UInt64.self, at: offset + 8) == high
             if tag == 0 || isMatch { return offset }
             slot = (slot + 1) & (capacity - 1)

@@ -79,6 +79,9 @@ struct LeaseIndex: ~Copyable {
         file.store(boot, at: Field.boot)
     }
 
+    /// Forgets what state of the directory the index describes, until the next stamp.
+    func invalidate() { file.store(UInt64(0), at: Field.boot) }
+
     /// Whether there is room for another lease without long searches.
     var hasRoom: Bool { usedSlots < capacity * 2 / 3 && usedWords < capacity * 2 / 3 }
 

@@ -44,7 +44,7 @@ public struct RangeSet: Sendable {
 
     /// The next address that is free: after the last one that was given, around the set once, that one itself at last.
     ///
-    /// - Parameter free: The first free address of a stretch, or nothing.
+    /// The first free address of a stretch is what `free` finds.
     func next(after last: IPAddress?, _ free: (AddressRange) -> IPAddress?) -> IPAddress? {
         let start = ranges.firstIndex { range in last.map { range.addresses.contains($0) } ?? false }
         guard let start, let last else { return firstFree(in: ranges[...].map { $0 }, free) }

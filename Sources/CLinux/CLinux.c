@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/nsfs.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,11 +84,6 @@ int linux_status_at(int directory, const char *path, struct linux_status *status
 
 int linux_access(const char *path, bool write, bool execute) {
     return result(access(path, (write ? W_OK : R_OK) | (execute ? X_OK : 0)));
-}
-
-long linux_filesystem_type(int descriptor) {
-    struct statfs native;
-    return fstatfs(descriptor, &native) < 0 ? -errno : (long)(uint32_t)native.f_type;
 }
 
 int linux_allocate(int descriptor, int64_t size) { return -posix_fallocate(descriptor, 0, size); }
@@ -153,6 +149,8 @@ void *linux_map(int descriptor, size_t size, bool writable, int *error) {
 
 void linux_unmap(void *address, size_t size) { munmap(address, size); }
 
+bool linux_is_network_namespace(int descriptor) { return ioctl(descriptor, NS_GET_NSTYPE) == CLONE_NEWNET; }
+
 int linux_enter_network_namespace(int descriptor) { return result(setns(descriptor, CLONE_NEWNET)); }
 
 int linux_unshare(bool network, bool mounts) {
@@ -171,14 +169,15 @@ int linux_spawn(const char *path, char *const arguments[], char *const environme
                 int *process) {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t all, none;
+    sigset_t ignored, none;
     pid_t child = 0;
-    sigfillset(&all);
+    sigemptyset(&ignored);
+    // Handlers end with the program that has them; only what is ignored would be inherited.
+    sigaddset(&ignored, SIGPIPE);
     sigemptyset(&none);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
-    // The child starts as if nothing had been ignored or held back here.
-    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setsigdefault(&attributes, &ignored);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
     const int given[3] = {input, output, error};

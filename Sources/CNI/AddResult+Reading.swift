@@ -43,7 +43,8 @@ extension AddResult {
     private mutating func readOldAddress(_ node: ConfigNode?) throws(ConfigError) {
         guard let node else { return }
         ips.append(
-            IPConfiguration(address: try node.requiredPrefix("ip"), gateway: try node.address("gateway")))
+            IPConfiguration(address: try node.requiredPrefix("ip"), gateway: try node.address("gateway"))
+        )
         routes += try node.presentElements("routes").map { node throws(ConfigError) in try RouteConfiguration(node) }
     }
 }

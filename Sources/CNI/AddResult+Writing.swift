@@ -25,8 +25,11 @@ extension AddResult {
     /// Writes the first address of each family with the routes of that family.
     private func writeOldAddresses(_ version: Version, into object: inout JSONObject) throws(CNIError) {
         guard !ips.isEmpty else {
-            throw CNIError(.invalidConfiguration, "cannot convert: no valid IP addresses",
-                "cniVersion \(version.description) has no form for a result without addresses; use 0.3.0 or newer")
+            throw CNIError(
+                .invalidConfiguration,
+                "cannot convert: no valid IP addresses",
+                "cniVersion \(version.description) has no form for a result without addresses; use 0.3.0 or newer"
+            )
         }
         for (key, family) in [("ip4", IPAddress.Family.v4), ("ip6", .v6)] {
             guard let ip = ips.first(where: { $0.address.address.family == family }) else { continue }

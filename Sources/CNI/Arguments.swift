@@ -11,16 +11,22 @@ public struct Arguments: Sendable {
         for segment in text.utf8.split(separator: UInt8(ascii: ";")) {
             let parts = segment.split(separator: UInt8(ascii: "="), omittingEmptySubsequences: false)
             guard parts.count == 2 else {
-                throw CNIError(.invalidEnvironment, "CNI_ARGS: ARGS: invalid pair \"\(Self.string(segment))\"",
-                    "each pair must have the form KEY=value, with one equals sign; pairs are separated by semicolons")
+                throw CNIError(
+                    .invalidEnvironment,
+                    "CNI_ARGS: ARGS: invalid pair \"\(Self.string(segment))\"",
+                    "each pair must have the form KEY=value, with one equals sign; pairs are separated by semicolons"
+                )
             }
             pairs.append((Self.string(parts[0]), Self.string(parts[1])))
         }
         let unknown = pairs.filter { $0.key != "IgnoreUnknown" && !known.contains($0.key) }
         guard !unknown.isEmpty, !(try ignoresUnknown()) else { return }
         let list = unknown.map { "\"\($0.key)=\($0.value)\"" }.joined(separator: " ")
-        throw CNIError(.invalidEnvironment, "CNI_ARGS: ARGS: unknown args [\(list)]",
-            "add IgnoreUnknown=1 to CNI_ARGS to have other plugins' keys passed over")
+        throw CNIError(
+            .invalidEnvironment,
+            "CNI_ARGS: ARGS: unknown args [\(list)]",
+            "add IgnoreUnknown=1 to CNI_ARGS to have other plugins' keys passed over"
+        )
     }
 
     private static func string(_ bytes: Substring.UTF8View) -> String { String(decoding: bytes, as: UTF8.self) }
@@ -29,8 +35,11 @@ public struct Arguments: Sendable {
         guard let value = self["IgnoreUnknown"] else { return false }
         if Names.isTrue(value) { return true }
         if value == "0" || Names.isEqual(value, "false") { return false }
-        throw CNIError(.invalidEnvironment, "CNI_ARGS: ARGS: error parsing value of pair \"IgnoreUnknown=\(value)\"",
-            "it must be 1, true, 0 or false")
+        throw CNIError(
+            .invalidEnvironment,
+            "CNI_ARGS: ARGS: error parsing value of pair \"IgnoreUnknown=\(value)\"",
+            "it must be 1, true, 0 or false"
+        )
     }
 
     /// The value of a key, which is matched letter by letter; the last one counts.

@@ -39,6 +39,9 @@ public struct Attachment: Equatable, Sendable {
         return "\(prefix)\(String(decoding: hash.utf8.prefix(64), as: UTF8.self))/\(interface)"
     }
 
+    /// Whether an alias was given by this suite.
+    public static func isAlias(_ text: String) -> Bool { text.utf8.starts(with: "cni:".utf8) }
+
     /// How the aliases of a network's interfaces begin.
     ///
     /// The kernel keeps 255 bytes, so a long name is replaced by its hash.

@@ -29,7 +29,8 @@ public struct CNIError: SystemFailure, Sendable {
 
     /// Makes the failure of an operation of the kernel.
     public init(_ errno: Errno, _ operation: String, kernelText: String?) {
-        code = (errno == .interrupted ? Kind.tryAgain : .kernel).rawValue
+        let passes: [Errno] = [.interrupted, .wouldBlock, .busy, .timedOut]
+        code = (passes.contains(errno) ? Kind.tryAgain : .kernel).rawValue
         message = "cannot \(operation)"
         details = kernelText.map { "\(errno.description) (kernel: \($0))" } ?? errno.description
         self.errno = errno

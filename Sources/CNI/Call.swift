@@ -15,7 +15,7 @@ struct Call {
 
     /// Validates the environment, reads standard input, and validates what it says.
     ///
-    /// - Parameter answerVersion: Becomes the version of the configuration as soon as it is known, for the error document.
+    /// The version of the configuration becomes `answerVersion` as soon as it is known, for the error document.
     init(
         _ plugin: String,
         _ commandName: String,
@@ -24,8 +24,11 @@ struct Call {
         answerVersion: inout Version
     ) throws(CNIError) {
         guard let command = Command(rawValue: commandName) else {
-            throw CNIError(.invalidEnvironment, "unknown CNI_COMMAND: \(commandName)",
-                "it must be ADD, CHECK, DEL, GC, STATUS or VERSION")
+            throw CNIError(
+                .invalidEnvironment,
+                "unknown CNI_COMMAND: \(commandName)",
+                "it must be ADD, CHECK, DEL, GC, STATUS or VERSION"
+            )
         }
         (self.command, self.environment, self.signals) = (command, environment, signals)
         try Self.validate(environment, command)
@@ -61,8 +64,11 @@ struct Call {
         // Needed only by those that delegate, who complain themselves; but somebody who sets variables by hand should hear
         // of all of them at once.
         if (environment["CNI_PATH"] ?? "").isEmpty { missing.append("CNI_PATH") }
-        throw CNIError(.invalidEnvironment, "required env variables [\(missing.joined(separator: ","))] missing",
-            "\(command.rawValue) cannot do without them")
+        throw CNIError(
+            .invalidEnvironment,
+            "required env variables [\(missing.joined(separator: ","))] missing",
+            "\(command.rawValue) cannot do without them"
+        )
     }
 
     private static func decode(_ input: [UInt8]) throws(CNIError) -> (JSONObject, String) {
@@ -91,13 +97,19 @@ struct Call {
                 throw CNIError(.decoding, "cniVersion \"\(text)\" is not a version", "it must be like 1.1.0")
             }
             if number.isOlder(than: since) {
-                throw CNIError(.incompatibleVersion, "config version does not allow \(command.rawValue)",
-                    "config is \"\(text)\", \(command.rawValue) came with \(since.description)")
+                throw CNIError(
+                    .incompatibleVersion,
+                    "config version does not allow \(command.rawValue)",
+                    "config is \"\(text)\", \(command.rawValue) came with \(since.description)"
+                )
             }
         }
         guard let version = Version(text) else {
-            throw CNIError(.incompatibleVersion, "incompatible CNI versions",
-                "config is \"\(text)\", plugin supports [\(Version.allCases.map { "\"\($0.description)\"" }.joined(separator: " "))]")
+            throw CNIError(
+                .incompatibleVersion,
+                "incompatible CNI versions",
+                "config is \"\(text)\", plugin supports [\(Version.allCases.map { "\"\($0.description)\"" }.joined(separator: " "))]"
+            )
         }
         return version
     }
@@ -105,13 +117,12 @@ struct Call {
     /// Refuses to treat the host as a container, before anything is done; a namespace that cannot be opened is not ours.
     private func refuseOwnNamespace() throws(CNIError) {
         if Names.isTrue(environment["CNI_NETNS_OVERRIDE"] ?? "") { return }
-        guard let path = environment["CNI_NETNS"], !path.isEmpty, let theirs = NamespaceIdentity.of(path),
-            theirs == NamespaceIdentity.of("/proc/thread-self/ns/net")
-        else {
-            return
-        }
-        throw CNIError(.invalidNamespace, "plugin's netns and netns from CNI_NETNS should not be the same",
-            "CNI_NETNS is \(path); set CNI_NETNS_OVERRIDE=1 if that is meant")
+        guard let path = environment["CNI_NETNS"], !path.isEmpty, NetworkNamespace.isCurrent(path) else { return }
+        throw CNIError(
+            .invalidNamespace,
+            "plugin's netns and netns from CNI_NETNS should not be the same",
+            "CNI_NETNS is \(path); set CNI_NETNS_OVERRIDE=1 if that is meant"
+        )
     }
 
     /// The request for a plugin, with its configuration read.
@@ -119,10 +130,20 @@ struct Call {
         let configuration: C
         do { configuration = try C(ConfigNode(.object(document))) } catch { throw .configuration(error) }
         let attachment = Attachment(
-            network: network, containerID: environment["CNI_CONTAINERID"] ?? "", interface: environment["CNI_IFNAME"] ?? "")
+            network: network,
+            containerID: environment["CNI_CONTAINERID"] ?? "",
+            interface: environment["CNI_IFNAME"] ?? ""
+        )
         return Request(
-            version: version, attachment: attachment, netns: environment["CNI_NETNS"] ?? "",
-            configuration: configuration, document: document, input: input, environment: environment, signals: signals)
+            version: version,
+            attachment: attachment,
+            netns: environment["CNI_NETNS"] ?? "",
+            configuration: configuration,
+            document: document,
+            input: input,
+            environment: environment,
+            signals: signals
+        )
     }
 
     /// The attachments that are alive, under the key's new or old name; null says that there are none.

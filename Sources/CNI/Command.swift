@@ -34,7 +34,9 @@ public enum Names {
     /// Whether a text begins with a letter or digit and goes on with these, dots, underscores and hyphens.
     public static func isIdentifier(_ text: String) -> Bool {
         guard let first = text.utf8.first, isAlphanumeric(first) else { return false }
-        return text.utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+        return text.utf8.allSatisfy {
+            isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
+        }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -45,8 +47,11 @@ public enum Names {
     /// Refuses what the kernel refuses as the name of an interface.
     public static func validateInterface(_ name: String) throws(CNIError) {
         guard let problem = problem(ofInterface: name) else { return }
-        throw CNIError(.invalidEnvironment, problem,
-            "CNI_IFNAME is \"\(name)\"; interface name should be less than 16 characters, without /, : and blanks")
+        throw CNIError(
+            .invalidEnvironment,
+            problem,
+            "CNI_IFNAME is \"\(name)\"; interface name should be less than 16 characters, without /, : and blanks"
+        )
     }
 
     /// What makes a text unfit as the name of an interface, or nothing: dev_valid_name of the kernel.

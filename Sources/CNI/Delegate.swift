@@ -14,16 +14,27 @@ public struct Delegate: Sendable {
     /// Finds an executable by its type: the first regular file of that name in CNI_PATH.
     public init(type: String, environment: Environment, input: [UInt8], signals: CInt) throws(CNIError) {
         guard !type.utf8.contains(UInt8(ascii: "/")), type != ".", type != ".." else {
-            throw CNIError(.invalidConfiguration, "invalid plugin name: \(type)", "it must be the name of a file in CNI_PATH")
+            throw CNIError(
+                .invalidConfiguration,
+                "invalid plugin name: \(type)",
+                "it must be the name of a file in CNI_PATH"
+            )
         }
         let directories = environment["CNI_PATH"] ?? ""
         guard !directories.isEmpty else {
-            throw CNIError(.invalidEnvironment, "required env variables [CNI_PATH] missing", "it must tell where \(type) is")
+            throw CNIError(
+                .invalidEnvironment,
+                "required env variables [CNI_PATH] missing",
+                "it must tell where \(type) is"
+            )
         }
         guard let path = Self.find(type, in: directories) else {
             let list = directories.utf8.split(separator: UInt8(ascii: ":")).map { String(decoding: $0, as: UTF8.self) }
-            throw CNIError(.delegate, "failed to find plugin \"\(type)\" in path [\(list.joined(separator: " "))]",
-                "install it in one of these directories, or correct CNI_PATH")
+            throw CNIError(
+                .delegate,
+                "failed to find plugin \"\(type)\" in path [\(list.joined(separator: " "))]",
+                "install it in one of these directories, or correct CNI_PATH"
+            )
         }
         (self.path, name) = (path, type)
         (self.environment, self.input, self.signals) = (environment, input, signals)
@@ -104,7 +115,10 @@ public struct RunningDelegate: ~Copyable {
         let end = outcome.exitCode.map { "with code \($0)" } ?? "by signal \(outcome.signal)"
         let said = outcome.errorOutput.isEmpty ? outcome.output : outcome.errorOutput
         let text = String(decoding: said.prefix(4096), as: UTF8.self)
-        return CNIError(.delegate, "netplugin failed: \(name) ended \(end) without an error document",
-            "\(command) printed: \"\(text)\"")
+        return CNIError(
+            .delegate,
+            "netplugin failed: \(name) ended \(end) without an error document",
+            "\(command) printed: \"\(text)\""
+        )
     }
 }

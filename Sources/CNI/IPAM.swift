@@ -6,6 +6,11 @@ import JSON
 public struct IPAM: Sendable {
     let delegate: Delegate
     let version: Version
+    /// Whether addresses must be released while the interface is still there.
+    ///
+    /// For all others the address must be gone before it can be given to somebody else; a DHCP client needs the link to
+    /// tell its server.
+    public let needsLinkToRelease: Bool
 
     /// Starts an ADD, which works while the caller goes on.
     public func startAdd() throws(CNIError) -> RunningDelegate { try delegate.start("ADD") }
@@ -39,7 +44,7 @@ extension Request {
     public func ipam() throws(CNIError) -> IPAM? {
         guard let type = try ipamType(), !type.isEmpty else { return nil }
         let delegate = try Delegate(type: type, environment: environment, input: input, signals: signals)
-        return IPAM(delegate: delegate, version: version)
+        return IPAM(delegate: delegate, version: version, needsLinkToRelease: type == "dhcp")
     }
 
     private func ipamType() throws(CNIError) -> String? {

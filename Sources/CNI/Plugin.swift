@@ -46,7 +46,7 @@ public enum ValidAttachments: Equatable, Sendable {
 
     /// Whether the runtime may still need what belongs to an attachment.
     ///
-    /// - Parameter interface: Nothing stands for a lease of the old form, which names only the container.
+    /// No `interface` stands for a lease of the old form, which names only the container.
     public func contains(containerID: String, interface: String?) -> Bool {
         guard case .only(let list) = self else { return true }
         return list.contains { $0.containerID == containerID && (interface == nil || $0.interface == interface) }

@@ -46,7 +46,11 @@ public enum PluginMain {
     public static var suiteVersion: String { "v2.0.0" }
 
     /// Runs the operation and returns the document to print, if the operation has one.
-    private static func dispatch<P: Plugin>(_ plugin: P, _ call: Call, _ undo: inout UndoStack) throws(CNIError) -> [UInt8]? {
+    private static func dispatch<P: Plugin>(
+        _ plugin: P,
+        _ call: Call,
+        _ undo: inout UndoStack
+    ) throws(CNIError) -> [UInt8]? {
         let request: Request<P.Configuration> = try call.request()
         switch call.command {
         case .add:

@@ -27,17 +27,29 @@ public struct Request<Configuration: PluginConfiguration>: Sendable {
     /// The result of the plugins before this one, or of the whole ADD; nothing if there is none.
     public func previousResult() throws(CNIError) -> AddResult? {
         guard let json = document["prevResult"], json != .null else { return nil }
-        do {
-            return try AddResult(ConfigNode(json, path: "prevResult"), assuming: version)
-        } catch {
+        let result: AddResult
+        do { result = try AddResult(ConfigNode(json, path: "prevResult"), assuming: version) } catch {
             throw CNIError(.invalidConfiguration, "could not parse prevResult", error.description)
         }
+        for (position, ip) in result.ips.enumerated() {
+            guard let index = ip.interface, index >= result.interfaces.count else { continue }
+            throw CNIError(
+                .invalidConfiguration,
+                "could not parse prevResult",
+                "prevResult.ips[\(position)].interface: there is no interface \(index), only \(result.interfaces.count)"
+            )
+        }
+        return result
     }
 
     /// The result of the whole ADD, which CHECK cannot do without.
     public func requiredPreviousResult() throws(CNIError) -> AddResult {
         guard let result = try previousResult() else {
-            throw CNIError(.invalidConfiguration, "Required prevResult missing", "CHECK needs the result of ADD as prevResult")
+            throw CNIError(
+                .invalidConfiguration,
+                "Required prevResult missing",
+                "CHECK needs the result of ADD as prevResult"
+            )
         }
         return result
     }

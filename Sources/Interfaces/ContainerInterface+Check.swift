@@ -8,11 +8,14 @@ import Netlink
 extension Request {
     /// The container's interface in the result of the ADD, with its addresses; its sandbox must be that of the request.
     public func containerInterface(in result: AddResult) throws(CNIError) -> Interface {
-        guard let interface = result.interfaces.last(where: { $0.name == attachment.interface && !$0.sandbox.isEmpty }) else {
+        guard let interface = result.interfaces.last(where: { $0.name == attachment.interface && !$0.sandbox.isEmpty })
+        else {
             throw CNIError.drifted("prevResult has no interface \(attachment.interface) in a container")
         }
         guard interface.sandbox == netns else {
-            throw CNIError.drifted("Sandbox in prevResult \(interface.sandbox) doesn't match configured netns: \(netns)")
+            throw CNIError.drifted(
+                "Sandbox in prevResult \(interface.sandbox) doesn't match configured netns: \(netns)"
+            )
         }
         return interface
     }
@@ -38,7 +41,9 @@ public struct ContainerCheck: ~Copyable {
             throw CNIError.drifted("the container's interface \(link.name) is a \"\(link.kind)\", not a \(kind)")
         }
         if !expected.mac.isEmpty, MACAddress(expected.mac) != link.mac {
-            throw CNIError.drifted("Interface \(link.name) Mac doesn't match: \(link.mac?.description ?? "none"), not \(expected.mac)")
+            throw CNIError.drifted(
+                "Interface \(link.name) Mac doesn't match: \(link.mac?.description ?? "none"), not \(expected.mac)"
+            )
         }
         if let mtu = expected.mtu, mtu != link.mtu {
             throw CNIError.drifted("the MTU of \(link.name) is \(link.mtu), not \(mtu)")

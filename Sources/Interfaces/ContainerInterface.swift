@@ -9,6 +9,7 @@ import Netlink
 public struct ContainerInterface: ~Copyable {
     private var kernel: Kernel
     private let name: String
+    private var detectsDuplicates = false
 
     /// Opens a socket in the container's namespace, for an interface that must not exist yet.
     ///
@@ -20,9 +21,11 @@ public struct ContainerInterface: ~Copyable {
         var kernel = try namespace.perform { () throws(CNIError) in try Kernel.open() }
         let name = attachment.interface
         if try kernel.link(named: name) != nil {
-            throw CNIError(.interfaceExists,
+            throw CNIError(
+                .interfaceExists,
                 "container veth name (\"\(name)\") peer provided (\"\(attachment.hostInterface)\") already exists",
-                "the container has an interface \(name): send DEL first, remove it, or set CNI_IFNAME to another name")
+                "the container has an interface \(name): send DEL first, remove it, or set CNI_IFNAME to another name"
+            )
         }
         return ContainerInterface(kernel: kernel, name: name)
     }
@@ -34,39 +37,35 @@ public struct ContainerInterface: ~Copyable {
 
     /// Sets what must be set before the interface is switched on.
     ///
-    /// - Parameter detectsDuplicates: Whether IPv6 addresses are first announced to the link, which takes seconds.
-    public func prepare(
-        in namespace: borrowing NetworkNamespace,
-        for result: AddResult,
-        detectsDuplicates: Bool
-    ) throws(CNIError) {
-        let hasIPv6 = result.ips.contains { $0.address.address.family == .v6 }
+    /// Addresses come from IPAM alone, so routers are not listened to; and neighbours learn of a change at once.
+    ///
+    /// `detectsDuplicates` tells whether IPv6 addresses are first announced to the link, which takes seconds.
+    public mutating func prepare(in namespace: borrowing NetworkNamespace, detectsDuplicates: Bool) throws(CNIError) {
+        let (v4, v6) = ("net/ipv4/conf/\(name)", "net/ipv6/conf/\(name)")
+        self.detectsDuplicates = detectsDuplicates
         try namespace.perform { () throws(CNIError) in
-            for (key, value) in Self.settings(name, hasIPv6: hasIPv6, detectsDuplicates: detectsDuplicates) {
-                try Sysctl.ensureIfPresent(key, value)
-            }
+            try Sysctl.set("\(v4)/arp_notify", "1")
+            try Sysctl.set("\(v6)/accept_ra", "0")
+            try Sysctl.set("\(v6)/accept_dad", detectsDuplicates ? "1" : "0")
+            if detectsDuplicates { try Sysctl.set("\(v6)/enhanced_dad", "1") }
         }
     }
 
-    private static func settings(_ name: String, hasIPv6: Bool, detectsDuplicates: Bool) -> [(key: String, value: String)] {
-        let (v4, v6) = ("net/ipv4/conf/\(name)", "net/ipv6/conf/\(name)")
-        // Addresses come from IPAM alone, so routers are not listened to; and neighbours learn of a change at once.
-        var settings: [(key: String, value: String)] = [("\(v4)/arp_notify", "1"), ("\(v6)/accept_ra", "0")]
-        settings.append(("\(v6)/accept_dad", detectsDuplicates ? "1" : "0"))
-        if detectsDuplicates { settings.append(("\(v6)/enhanced_dad", "1")) }
-        if hasIPv6 {
-            settings += [
-                ("net/ipv6/conf/lo/disable_ipv6", "0"), ("\(v6)/disable_ipv6", "0"), ("\(v6)/keep_addr_on_down", "1"),
-            ]
+    /// Sees to it that the kernel takes IPv6 addresses and keeps them when the interface goes down for a moment.
+    private func enableIPv6(in namespace: borrowing NetworkNamespace) throws(CNIError) {
+        try namespace.perform { () throws(CNIError) in
+            try Sysctl.set("net/ipv6/conf/lo/disable_ipv6", "0")
+            try Sysctl.set("net/ipv6/conf/\(name)/disable_ipv6", "0")
+            try Sysctl.set("net/ipv6/conf/\(name)/keep_addr_on_down", "1")
         }
-        return settings
     }
 
     /// Gives the interface its addresses, switches it on, and adds the routes.
-    public mutating func configure(_ result: AddResult, detectsDuplicates: Bool) throws(CNIError) {
+    public mutating func configure(_ result: AddResult, in namespace: borrowing NetworkNamespace) throws(CNIError) {
         guard let link = try kernel.link(named: name) else {
             throw CNIError(.kernel, "the interface \(name) has gone from the container", "somebody else removed it")
         }
+        if result.ips.contains(where: { $0.address.address.family == .v6 }) { try enableIPv6(in: namespace) }
         var batch = MessageBatch()
         for ip in result.ips {
             batch.addAddress(ip.address, to: link.index, detectsDuplicates: detectsDuplicates)
@@ -88,12 +87,19 @@ public struct ContainerInterface: ~Copyable {
         while true {
             let addresses = try kernel.addresses(of: index)
             if let failed = addresses.first(where: { $0.hasFailed }) {
-                throw CNIError(.addressUnavailable, "link \(name) has address \(failed.prefix.address.description) in DADFAILED state",
-                    "another machine on the link has the address")
+                throw CNIError(
+                    .addressUnavailable,
+                    "link \(name) has address \(failed.prefix.address.description) in DADFAILED state",
+                    "another machine on the link has the address"
+                )
             }
             if !addresses.contains(where: { $0.isTentative }) { return }
             guard Clock.monotonicNanoseconds() - start < 5_000_000_000 else {
-                throw CNIError(.tryAgain, "addresses of \(name) are still tentative after 5 s", "duplicate address detection did not end")
+                throw CNIError(
+                    .tryAgain,
+                    "addresses of \(name) are still tentative after 5 s",
+                    "duplicate address detection did not end"
+                )
             }
             _ = Poll.isReadable(-1, timeoutMilliseconds: 20)
         }
@@ -115,7 +121,11 @@ extension Route {
         let family = route.destination.address.family
         let gateway = route.gateway ?? ips.lazy.compactMap { $0.gateway }.first { $0.family == family }
         // A route whose scope is the link goes to neighbours, so nobody stands between.
-        self.init(to: route.destination, via: route.scope == 253 && route.gateway == nil ? nil : gateway, interface: interface)
+        self.init(
+            to: route.destination,
+            via: route.scope == 253 && route.gateway == nil ? nil : gateway,
+            interface: interface
+        )
         priority = route.priority ?? 0
         table = route.table ?? 254
         scope = route.scope ?? 0

@@ -5,10 +5,13 @@ import CNI
 import Linux
 
 extension Sysctl {
-    /// Writes a setting if it differs and the kernel has it; without IPv6 it lacks that family's.
-    public static func ensureIfPresent(_ key: String, _ value: String) throws(CNIError) {
-        do { try ensure(key, value) } catch {
-            if error != .noSuchFile { throw CNIError(error, "set the kernel setting \(key) to \(value)") }
+    /// Writes a setting if the kernel has it; without IPv6 it lacks that family's.
+    ///
+    /// That it cannot be written, in a container whose /proc is read-only, is no error if it has the value already.
+    public static func set(_ key: String, _ value: String) throws(CNIError) {
+        do { try write(key, value) } catch {
+            if error == .noSuchFile || (try? read(key)) == value { return }
+            throw CNIError(error, "set the kernel setting \(key) to \(value)")
         }
     }
 }
@@ -20,7 +23,9 @@ public enum Forwarding {
     /// - Returns: The setting and what it was, if it was changed.
     public static func enable(_ family: IPAddress.Family) throws(CNIError) -> (key: String, before: String)? {
         let key = family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
-        let before = try CNIError.attempt("enable forwarding by \(key)") { () throws(Errno) in try Sysctl.ensure(key, "1") }
+        let before = try CNIError.attempt("enable forwarding by \(key)") { () throws(Errno) in
+            try Sysctl.ensure(key, "1")
+        }
         return before.map { (key, $0) }
     }
 }

@@ -28,7 +28,8 @@ extension RouteSocket where Failure == CNIError {
         guard case .only(let attachments) = valid else { return }
         let kept = attachments.map { $0.hostInterface }
         let prefix = Attachment.aliasPrefix(network: network)
-        for link in try links(kind: "veth") where link.alias.utf8.starts(with: prefix.utf8) && !kept.contains(link.name) {
+        for link in try links(kind: "veth") where link.alias.utf8.starts(with: prefix.utf8) && !kept.contains(link.name)
+        {
             try deleteLink(ifExists: link.name)
         }
     }

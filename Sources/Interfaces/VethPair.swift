@@ -25,7 +25,9 @@ public struct VethPair: Sendable {
 
     /// Draws a hardware address that belongs to no maker.
     public static func draw() throws(CNIError) -> MACAddress {
-        .locallyAdministered(try CNIError.attempt("draw a hardware address") { () throws(Errno) in try Clock.entropy() })
+        .locallyAdministered(
+            try CNIError.attempt("draw a hardware address") { () throws(Errno) in try Clock.entropy() }
+        )
     }
 
     /// Makes the pair, with the host's end as a port of the master, and switches that end on.
@@ -38,7 +40,13 @@ public struct VethPair: Sendable {
         var batch = MessageBatch()
         batch.addLink(
             NewLink(
-                name: attachment.hostInterface, kind: .veth(peer: peer), mac: hostMAC, mtu: mtu, master: master))
+                name: attachment.hostInterface,
+                kind: .veth(peer: peer),
+                mac: hostMAC,
+                mtu: mtu,
+                master: master
+            )
+        )
         var change = LinkChange()
         change.alias = attachment.alias
         // The host's end only passes frames on, and its chatter would reach every other port.
@@ -51,7 +59,10 @@ public struct VethPair: Sendable {
     /// Refuses to go on if the host has the attachment's interface already.
     public static func refuseExisting(_ attachment: Attachment, _ host: inout Kernel) throws(CNIError) {
         guard let link = try host.link(named: attachment.hostInterface) else { return }
-        throw CNIError(.interfaceExists, "interface \(link.name) already exists on the host",
-            "it belongs to an earlier ADD of this attachment (\(link.alias)) that no DEL has ended; send DEL first")
+        throw CNIError(
+            .interfaceExists,
+            "interface \(link.name) already exists on the host",
+            "it belongs to an earlier ADD of this attachment (\(link.alias)) that no DEL has ended; send DEL first"
+        )
     }
 }

@@ -38,7 +38,14 @@ public struct ChildProcess: ~Copyable {
         let result = unsafe CStrings([path] + arguments).withPointers { argv in
             unsafe CStrings(environment.entries).withPointers { envp in
                 unsafe linux_spawn(
-                    path, argv, envp, stdin.rawValue, outputWriter, errorWriter, &process)
+                    path,
+                    argv,
+                    envp,
+                    stdin.rawValue,
+                    outputWriter,
+                    errorWriter,
+                    &process
+                )
             }
         }
         _ = linux_close(outputWriter)
@@ -66,7 +73,7 @@ public struct ChildProcess: ~Copyable {
 
     /// Collects all that the program writes and waits for its end.
     ///
-    /// - Parameter signals: When it becomes readable, the program is asked to end as well.
+    /// When `signals` becomes readable, the program is asked to end as well.
     public mutating func finish(signals: CInt) throws(Errno) -> Outcome {
         hasEnded = true
         return try Self.wait(process, output, errorOutput, signals: signals)
@@ -108,7 +115,7 @@ public struct ChildProcess: ~Copyable {
 
     /// Reads what is there; says whether more may come.
     private static func drain(_ descriptor: borrowing FileDescriptor, into bytes: inout [UInt8]) throws(Errno) -> Bool {
-        let chunk = try descriptor.read(upTo: 1 << 16)
+        let chunk = try descriptor.read(upTo: 1 << 14)
         bytes += chunk
         return !chunk.isEmpty
     }

@@ -41,14 +41,19 @@ public struct FileDescriptor: ~Copyable, Sendable {
     deinit { _ = linux_close(rawValue) }
 
     /// Opens a file; a relative path starts at the working directory.
-    public static func open(_ path: String, _ mode: Mode = .read, permissions: UInt32 = 0o644) throws(Errno)
+    public static func open(
+        _ path: String,
+        _ mode: Mode = .read,
+        permissions: UInt32 = 0o644
+    ) throws(Errno)
         -> FileDescriptor
     {
         FileDescriptor(owning: try unsafe check(linux_open_at(-1, path, CInt(mode.rawValue), permissions)))
     }
 
     /// Opens a file below this directory.
-    public func open(_ path: String, _ mode: Mode = .read, permissions: UInt32 = 0o644) throws(Errno) -> FileDescriptor {
+    public func open(_ path: String, _ mode: Mode = .read, permissions: UInt32 = 0o644) throws(Errno) -> FileDescriptor
+    {
         FileDescriptor(owning: try unsafe check(linux_open_at(rawValue, path, CInt(mode.rawValue), permissions)))
     }
 

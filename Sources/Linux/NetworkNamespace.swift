@@ -17,9 +17,7 @@ public struct NetworkNamespace: ~Copyable {
     ///   a mount point.
     public static func open(_ path: String) throws(Errno) -> NetworkNamespace {
         let descriptor = try FileDescriptor.open(path)
-        let type = linux_filesystem_type(descriptor.rawValue)
-        // NSFS_MAGIC, and PROC_SUPER_MAGIC from kernels that still show namespaces as files of /proc.
-        guard type == 0x6e73_6673 || type == 0x9fa0 else { throw .invalidArgument }
+        guard linux_is_network_namespace(descriptor.rawValue) else { throw .invalidArgument }
         return NetworkNamespace(descriptor)
     }
 
@@ -27,6 +25,16 @@ public struct NetworkNamespace: ~Copyable {
     ///
     /// Not that of the process: /proc/self names the main thread's, whichever thread asks.
     public static func current() throws(Errno) -> NetworkNamespace { try open("/proc/thread-self/ns/net") }
+
+    /// Whether a path leads to the namespace of the calling thread.
+    ///
+    /// By device and number, which tell living namespaces apart.
+    public static func isCurrent(_ path: String) -> Bool {
+        guard let theirs = try? FileStatus.of(path), let own = try? FileStatus.of("/proc/thread-self/ns/net") else {
+            return false
+        }
+        return NamespaceIdentity(theirs) == NamespaceIdentity(own)
+    }
 
     /// What tells this namespace from all others while it exists.
     public func identity() throws(Errno) -> NamespaceIdentity { NamespaceIdentity(try descriptor.status()) }
@@ -83,13 +91,7 @@ public struct NamespaceIdentity: Equatable, Sendable {
     /// The number of the file.
     public let inode: UInt64
 
-    /// Makes an identity from its parts.
-    public init(device: UInt64, inode: UInt64) {
-        self.device = device
-        self.inode = inode
-    }
-
-    init(_ status: FileStatus) { self.init(device: status.device, inode: status.inode) }
+    init(_ status: FileStatus) { (device, inode) = (status.device, status.inode) }
 
     /// The identity behind a path, or nothing if there is no namespace.
     public static func of(_ path: String) -> NamespaceIdentity? {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import JSON
+import Support
 
 extension JSON {
     /// Parses text, to spare tests the bytes.

@@ -2,35 +2,39 @@
 
 import Foundation
 import JSON
+import Support
 import Testing
 
 /// Foundation's parser as the second opinion, on values and on broken texts.
 @Suite struct JSONOracleTests {
     @Test func foundationReadsTheSameValues() throws {
-        var generator = SeededGenerator(for: "foundationReadsTheSameValues")
+        var generator = SeededGenerator("foundationReadsTheSameValues")
         for _ in 0..<2000 {
             let value = JSON.random(using: &generator)
             let indent = [nil, 0, 4].randomElement(using: &generator) ?? nil
             let bytes = value.serialize(indent: indent)
-            #expect(try JSON.parse(bytes) == value, "SEED=\(generator.seed)")
+            #expect(try JSON.parse(bytes) == value, "SEED=\(SeededGenerator.seed)")
             let theirs = try JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)
-            #expect(Self.agree(value, theirs), "SEED=\(generator.seed): \(value.text())")
+            #expect(Self.agree(value, theirs), "SEED=\(SeededGenerator.seed): \(value.text())")
         }
     }
 
     @Test func whatFoundationWritesIsReadTheSame() throws {
-        var generator = SeededGenerator(for: "whatFoundationWritesIsReadTheSame")
+        var generator = SeededGenerator("whatFoundationWritesIsReadTheSame")
         for _ in 0..<1000 {
             let value = JSON.random(using: &generator)
             let theirs = try JSONSerialization.jsonObject(with: Data(value.serialize()), options: .fragmentsAllowed)
             let options: JSONSerialization.WritingOptions = [.fragmentsAllowed, .prettyPrinted]
             let rewritten = try JSONSerialization.data(withJSONObject: theirs, options: options)
-            #expect(try Self.agree(JSON.parse(Array(rewritten)), theirs), "SEED=\(generator.seed): \(value.text())")
+            #expect(
+                try Self.agree(JSON.parse(Array(rewritten)), theirs),
+                "SEED=\(SeededGenerator.seed): \(value.text())"
+            )
         }
     }
 
     @Test func foundationRefusesTheSameTexts() throws {
-        var generator = SeededGenerator(for: "foundationRefusesTheSameTexts")
+        var generator = SeededGenerator("foundationRefusesTheSameTexts")
         let alphabet = Array(#"{}[]",:\ -+.0123456789eEtrufalsn"#.utf8) + [0x09, 0x0A, 0x0D]
         var refused = 0
         for _ in 0..<20_000 {
@@ -51,12 +55,12 @@ import Testing
                 let ours = try JSON.parse(bytes)
                 // Foundation also refuses numbers that no double can hold; we leave that to whoever reads the number.
                 let isSame = theirs != nil || Self.hasEndlessNumber(ours)
-                #expect(isSame, "SEED=\(generator.seed): only we read \(text)")
+                #expect(isSame, "SEED=\(SeededGenerator.seed): only we read \(text)")
             } catch {
                 refused += 1
                 // Foundation lets a comma stand before the end of an array; RFC 8259 does not.
                 let isSame = theirs == nil || error.problem == "a value is expected, not \"]\""
-                #expect(isSame, "SEED=\(generator.seed): only Foundation reads \(text): \(error)")
+                #expect(isSame, "SEED=\(SeededGenerator.seed): only Foundation reads \(text): \(error)")
             }
         }
         #expect(refused > 1000)

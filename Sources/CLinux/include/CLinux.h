@@ -53,7 +53,6 @@ int linux_rewind(int descriptor);
 int linux_status_of(int descriptor, struct linux_status *status);
 int linux_status_at(int directory, const char *path, struct linux_status *status);
 int linux_access(const char *path, bool write, bool execute);
-long linux_filesystem_type(int descriptor);
 int linux_allocate(int descriptor, int64_t size);
 int linux_set_modified(int descriptor, int64_t seconds, int64_t nanoseconds);
 
@@ -79,7 +78,8 @@ void linux_interrupt_every(int milliseconds);
 void *linux_map(int descriptor, size_t size, bool writable, int *error);
 void linux_unmap(void *address, size_t size);
 
-// Namespaces and mounts: setns(2), unshare(2), mount(2), umount2(2).
+// Namespaces and mounts: ioctl_ns(2), setns(2), unshare(2), mount(2), umount2(2).
+bool linux_is_network_namespace(int descriptor);
 int linux_enter_network_namespace(int descriptor);
 int linux_unshare(bool network, bool mounts);
 int linux_mount(const char *source, const char *target, const char *type, bool bind, bool make_private, const char *data);

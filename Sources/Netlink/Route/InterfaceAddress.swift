@@ -50,9 +50,14 @@ public struct InterfaceAddress: Equatable, Sendable {
 extension MessageBatch {
     /// Adds an address to an interface: ip address add.
     ///
-    /// - Parameter detectsDuplicates: Whether the kernel first asks the link, which takes it a second or two; IPv6 only.
+    /// `detectsDuplicates` tells whether the kernel first asks the link, which takes it a second or two; IPv6 only.
     public mutating func addAddress(_ prefix: Prefix, to interface: UInt32, detectsDuplicates: Bool = false) {
-        begin("add the address \(prefix.description)", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, Self.header(prefix, interface))
+        begin(
+            "add the address \(prefix.description)",
+            RTM_NEWADDR,
+            NLM_F_CREATE | NLM_F_EXCL,
+            Self.header(prefix, interface)
+        )
         putAddress(prefix)
         if prefix.address.family == .v4 {
             if prefix.length < 31 { put(Int(IFA_BROADCAST), prefix.last.bytes) }

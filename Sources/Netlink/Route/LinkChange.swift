@@ -57,7 +57,7 @@ extension MessageBatch {
 
     /// Adds a range of VLANs to a bridge's port, or to the bridge itself: bridge vlan add.
     ///
-    /// - Parameter isUntagged: Whether frames leave without a tag, and frames without one belong here; one VLAN only.
+    /// `isUntagged` tells whether frames leave without a tag, and frames without one belong here; one VLAN only.
     public mutating func addVLANs(_ vlans: ClosedRange<UInt16>, to name: String, index: UInt32, isUntagged: Bool) {
         begin("add VLAN \(vlans.lowerBound) to \(name)", RTM_SETLINK, 0, Self.bridgeHeader(index))
         putVLANs(vlans, flags: isUntagged ? UInt16(BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED) : 0)
@@ -73,9 +73,13 @@ extension MessageBatch {
         nest(IFLA_AF_SPEC | Int(NLA_F_NESTED)) { spec in
             guard vlans.count > 1 else {
                 return spec.put(
-                    Int(IFLA_BRIDGE_VLAN_INFO), structure: bridge_vlan_info(flags: flags, vid: vlans.lowerBound))
+                    Int(IFLA_BRIDGE_VLAN_INFO),
+                    structure: bridge_vlan_info(flags: flags, vid: vlans.lowerBound)
+                )
             }
-            for (end, vlan) in [(BRIDGE_VLAN_INFO_RANGE_BEGIN, vlans.lowerBound), (BRIDGE_VLAN_INFO_RANGE_END, vlans.upperBound)] {
+            for (end, vlan) in [
+                (BRIDGE_VLAN_INFO_RANGE_BEGIN, vlans.lowerBound), (BRIDGE_VLAN_INFO_RANGE_END, vlans.upperBound),
+            ] {
                 spec.put(Int(IFLA_BRIDGE_VLAN_INFO), structure: bridge_vlan_info(flags: flags | UInt16(end), vid: vlan))
             }
         }

@@ -4,7 +4,7 @@ import Addressing
 import CLibMNL
 import Linux
 
-/// A socket of the routing family: rtnetlink(7). Links, addresses, routes and neighbours of one namespace.
+/// A socket for the links, addresses, routes and neighbours of one namespace: rtnetlink(7).
 public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
     private var socket: NetlinkSocket<Failure>
 

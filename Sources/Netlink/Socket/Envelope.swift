@@ -59,7 +59,7 @@ struct Envelope {
 
     /// Reads the error number and, behind the echoed request, the sentence: struct nlmsgerr.
     private static func error(_ payload: ArraySlice<UInt8>, _ flags: UInt16, echo: Int) -> Content {
-        let code = -errorCode(payload)
+        let code = 0 &- errorCode(payload)
         guard Int32(flags) & NLM_F_ACK_TLVS != 0 else { return .error(code, nil) }
         var skip = echo
         if echo == 20, Int32(flags) & NLM_F_CAPPED == 0, let echoed = payload.integer(UInt32.self, at: 4) {

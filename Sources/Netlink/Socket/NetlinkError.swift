@@ -12,7 +12,7 @@ public struct NetlinkError: SystemFailure, Sendable {
     public let kernelText: String?
 
     /// Makes the error of an operation.
-    public     init(_ errno: Errno, _ operation: String, kernelText: String?) {
+    public init(_ errno: Errno, _ operation: String, kernelText: String?) {
         self.operation = operation
         self.errno = errno
         self.kernelText = kernelText

@@ -11,11 +11,13 @@ import Linux
     private let socket: OpaquePointer
     private let port: UInt32
     private var sequence: UInt32 = 1
-    private var buffer = [UInt8](repeating: 0, count: 32768)
+    // As large as the kernel makes a message of a list, and not touched beyond what arrives.
+    private static var capacity: Int { 32768 }
+    private let buffer: UnsafeMutableRawPointer
 
     /// Opens a socket in the namespace of the calling thread.
     ///
-    /// - Parameter groups: Multicast groups of events to be told of, as bits.
+    /// The bits of `groups` are the multicast groups of events to be told of.
     public static func open(protocol family: Int32, groups: UInt32 = 0) throws(Failure) -> NetlinkSocket {
         guard let socket = unsafe mnl_socket_open2(family, Int32(bitPattern: UInt32(0o2000000))) else {
             throw Failure(lastErrno(), "open a netlink socket")
@@ -36,10 +38,14 @@ import Linux
 
     private init(socket: OpaquePointer) {
         unsafe self.socket = unsafe socket
+        unsafe buffer = .allocate(byteCount: Self.capacity, alignment: 4)
         unsafe port = mnl_socket_get_portid(socket)
     }
 
-    deinit { _ = unsafe mnl_socket_close(socket) }
+    deinit {
+        _ = unsafe mnl_socket_close(socket)
+        unsafe buffer.deallocate()
+    }
 
     private static func lastErrno() -> Errno { Errno(clibmnl_errno()) }
 
@@ -51,11 +57,13 @@ import Linux
     /// The kernel goes on after a message that it refuses; the first refusal is thrown once all have been answered.
     public mutating func send(_ batch: consuming MessageBatch) throws(Failure) {
         let operations = batch.operations
+        if operations.isEmpty, !batch.overflowed { return }
         let first = try transmit(&batch)
         var failure: Failure?
         var answered = 0
         while answered < operations.count {
-            for message in try receive(operations[answered]) where message.sequence &- first < UInt32(operations.count) {
+            for message in try receive(operations[answered]) where message.sequence &- first < UInt32(operations.count)
+            {
                 guard case .error(let errno, let text) = message.content else { continue }
                 answered += 1
                 let operation = operations[Int(message.sequence &- first)]
@@ -131,11 +139,11 @@ import Linux
 
     private mutating func receive(_ operation: String) throws(Failure) -> [Envelope] {
         while true {
-            let socket = unsafe self.socket
-            let count = unsafe buffer.withUnsafeMutableBytes {
-                unsafe mnl_socket_recvfrom(socket, $0.baseAddress, $0.count)
+            let count = unsafe mnl_socket_recvfrom(socket, buffer, Self.capacity)
+            if count >= 0 {
+                let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: buffer, count: count))
+                return Envelope.parse(bytes[...], port: port)
             }
-            if count >= 0 { return Envelope.parse(buffer[..<count], port: port) }
             let errno = Self.lastErrno()
             if errno != .interrupted { throw Failure(errno, operation) }
         }

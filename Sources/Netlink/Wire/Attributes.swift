@@ -23,7 +23,8 @@ public struct Attributes: Sequence, IteratorProtocol, Sendable {
 
     /// The next attribute with its flags masked out.
     public mutating func next() -> Attribute? {
-        guard rest.count >= 4, let length = rest.integer(UInt16.self, at: 0), let type = rest.integer(UInt16.self, at: 2),
+        guard rest.count >= 4, let length = rest.integer(UInt16.self, at: 0),
+            let type = rest.integer(UInt16.self, at: 2),
             length >= 4, Int(length) <= rest.count
         else {
             return nil

@@ -12,6 +12,8 @@ import CLibMNL
 /// fit makes the whole batch unusable, and sending it then fails with a sentence: callers build without error handling.
 @safe public struct MessageBatch: ~Copyable {
     static var capacity: Int { 16384 }
+    /// How many messages there may be: the acknowledgements of more would not fit into a socket's receive buffer.
+    static var limit: Int { 200 }
 
     private let buffer: UnsafeMutableRawPointer
     private var current: UnsafeMutablePointer<nlmsghdr>
@@ -22,6 +24,8 @@ import CLibMNL
     /// Makes an empty batch.
     public init() {
         unsafe buffer = .allocate(byteCount: Self.capacity, alignment: 4)
+        // libmnl leaves the bytes that pad a value as they are.
+        unsafe buffer.initializeMemory(as: UInt8.self, repeating: 0, count: Self.capacity)
         unsafe current = mnl_nlmsg_put_header(buffer)
         unsafe current.pointee.nlmsg_len = 0
     }
@@ -57,7 +61,7 @@ import CLibMNL
         flags: UInt16,
         _ header: Header
     ) {
-        guard used + 16 + MemoryLayout<Header>.size <= Self.capacity else {
+        guard operations.count < Self.limit, used + 16 + MemoryLayout<Header>.size <= Self.capacity else {
             overflowed = true
             return
         }
@@ -107,13 +111,21 @@ import CLibMNL
     /// Puts an attribute of bytes.
     mutating func put(_ type: Int, _ bytes: [UInt8]) {
         let room = room
-        note(unsafe bytes.withUnsafeBytes { unsafe mnl_attr_put_check(current, room, UInt16(type), $0.count, $0.baseAddress) })
+        note(
+            unsafe bytes.withUnsafeBytes {
+                unsafe mnl_attr_put_check(current, room, UInt16(type), $0.count, $0.baseAddress)
+            }
+        )
     }
 
     /// Puts an attribute of a structure.
     mutating func put<Value: BitwiseCopyable>(_ type: Int, structure value: Value) {
         let room = room
-        note(unsafe withUnsafeBytes(of: value) { unsafe mnl_attr_put_check(current, room, UInt16(type), $0.count, $0.baseAddress) })
+        note(
+            unsafe withUnsafeBytes(of: value) {
+                unsafe mnl_attr_put_check(current, room, UInt16(type), $0.count, $0.baseAddress)
+            }
+        )
     }
 
     /// Puts a structure between the attributes of a nest, where the kernel wants one without a header of its own.

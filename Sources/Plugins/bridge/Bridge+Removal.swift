@@ -26,7 +26,7 @@ extension Bridge {
         _ host: inout Kernel
     ) throws(CNIError) -> Bool {
         guard let index = link.peer, let peer = try host.link(index: index), peer.kind == "veth" else { return true }
-        if peer.alias.utf8.starts(with: "cni:".utf8) { return peer.alias == request.attachment.alias }
+        if Attachment.isAlias(peer.alias) { return peer.alias == request.attachment.alias }
         guard let master = peer.master else { return true }
         return try host.link(index: master)?.name == request.configuration.bridge
     }

@@ -15,6 +15,7 @@ struct Bridge: Plugin {
 
     func add(_ request: Request<BridgeConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
         let (configuration, attachment) = (request.configuration, request.attachment)
+        try configuration.refuseUnsupported()
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
         let netns = try request.openNamespace()
         var inside = try ContainerInterface.open(attachment, in: netns)
@@ -26,17 +27,21 @@ struct Bridge: Plugin {
         var leasing = try ipam?.startAdd()
         if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
 
-        let device = BridgeDevice(configuration)
+        let device = BridgeDevice(configuration, ownPort: attachment.hostInterface)
         let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
 
+        if !configuration.disableContainerInterface {
+            try inside.prepare(in: netns, detectsDuplicates: configuration.enabledad)
+        }
         var result = AddResult()
         if var running = leasing.take(), let ipam { result = device.completing(try ipam.finishAdd(&running)) }
-        if !configuration.disableContainerInterface {
-            try inside.prepare(in: netns, for: result, detectsDuplicates: configuration.enabledad)
-            try inside.configure(result, detectsDuplicates: configuration.enabledad)
-        }
-        try device.addGateways(for: result, on: bridge, &host, undo: &undo)
-        let port = try device.waitForPort(attachment.hostInterface, isUsed: !configuration.disableContainerInterface, &host)
+        if !configuration.disableContainerInterface { try inside.configure(result, in: netns) }
+        let gateway = try device.addGateways(for: result, on: bridge, &host, undo: &undo)
+        let port = try device.waitForPort(
+            attachment.hostInterface,
+            isUsed: !configuration.disableContainerInterface,
+            &host
+        )
 
         let mac = pair.containerMAC.description
         result.interfaces = [
@@ -44,15 +49,18 @@ struct Bridge: Plugin {
             Interface(port),
             Interface(name: attachment.interface, mac: mac, sandbox: request.netns, mtu: port.mtu),
         ]
+        if let gateway { result.interfaces.append(Interface(gateway)) }
         if !configuration.dns.isEmpty { result.dns = configuration.dns }
         return result
     }
 
     func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         var effort = BestEffort()
-        // The address must be gone before it can be given to somebody else.
+        var ipam: IPAM?
+        effort.attempt { () throws(CNIError) in ipam = try request.ipam() }
+        if let ipam, ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
         effort.attempt { () throws(CNIError) in try detach(request) }
-        effort.attempt { () throws(CNIError) in try request.ipam()?.delete() }
+        if let ipam, !ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
         try effort.finish()
     }
 
@@ -65,7 +73,11 @@ struct Bridge: Plugin {
         let link = try container.link(kind: "veth")
         try container.addressesAndRoutes(result, on: link)
         var host = try Kernel.open()
-        try BridgeDevice(request.configuration).check(port: link.peer, result, &host)
+        try BridgeDevice(request.configuration, ownPort: request.attachment.hostInterface).check(
+            port: link.peer,
+            result,
+            &host
+        )
     }
 
     func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
@@ -83,7 +95,11 @@ struct Bridge: Plugin {
         var host = try Kernel.open()
         let name = request.configuration.bridge
         if let link = try host.link(named: name), link.kind != "bridge" {
-            throw CNIError(.notReady, "\"\(name)\" already exists but is not a bridge", "it is a \"\(link.kind)\" interface")
+            throw CNIError(
+                .notReady,
+                "\"\(name)\" already exists but is not a bridge",
+                "it is a \"\(link.kind)\" interface"
+            )
         }
     }
 }

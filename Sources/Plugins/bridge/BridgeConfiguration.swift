@@ -75,6 +75,13 @@ struct BridgeConfiguration: PluginConfiguration {
         }
     }
 
+    /// Refuses what is not there yet: a container that only seems to be connected is worse than none.
+    func refuseUnsupported() throws(CNIError) {
+        guard ipMasq else { return }
+        let message = "unsupported field in network config: ipMasq = true"
+        throw CNIError(.unsupportedField, message, "set ipMasq to false and masquerade on the host by other means")
+    }
+
     /// Whether the bridge has to tell VLANs apart; an empty trunk asks for it too, as in the reference.
     var needsVLANFiltering: Bool { vlan != 0 || vlanTrunk != nil }
 
@@ -92,8 +99,11 @@ struct BridgeConfiguration: PluginConfiguration {
         }
         if text.isEmpty { return nil }
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
-            throw CNIError(.invalidConfiguration, "invalid hardware address",
-                "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07")
+            throw CNIError(
+                .invalidConfiguration,
+                "invalid hardware address",
+                "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07"
+            )
         }
         return mac
     }

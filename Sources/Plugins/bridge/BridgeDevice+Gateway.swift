@@ -8,37 +8,49 @@ import Netlink
 
 extension BridgeDevice {
     /// Gives the bridge the gateways' addresses and switches forwarding on, where the configuration asks for it.
+    ///
+    /// With a VLAN the addresses are on an interface in that VLAN, which is returned for the result.
     func addGateways(
         for result: AddResult,
         on bridge: Link,
         _ host: inout Kernel,
         undo: inout UndoStack
-    ) throws(CNIError) {
-        guard configuration.isGateway, !result.ips.isEmpty else { return }
-        let wanted = result.ips.compactMap { ip in ip.gateway.flatMap { Prefix(address: $0, length: ip.address.length) } }
-        let present = try host.addresses(of: bridge.index).map { $0.prefix }
+    ) throws(CNIError) -> Link? {
+        guard configuration.isGateway, !result.ips.isEmpty else { return nil }
+        let device = configuration.vlan == 0 ? bridge : try ensureGatewayInterface(bridge, &host, undo: &undo)
+        let wanted = result.ips.compactMap { ip in
+            ip.gateway.flatMap { Prefix(address: $0, length: ip.address.length) }
+        }
+        let present = try host.addresses(of: device.index).map { $0.prefix }
         // The gateways of several ranges live side by side; what else is there was not made by this configuration.
         let foreign = present.filter { !wanted.contains($0) }
         var families: Set<IPAddress.Family> = []
         for prefix in wanted {
             if !present.contains(prefix) {
-                try makeRoom(for: prefix, among: foreign, on: bridge, &host, undo: &undo)
-                try addAddress(prefix, to: bridge, &host, undo: &undo)
+                try makeRoom(for: prefix, among: foreign, on: device, &host, undo: &undo)
+                try addAddress(prefix, to: device, &host, undo: &undo)
             }
             let family = prefix.address.family
             if families.insert(family).inserted, let changed = try Forwarding.enable(family) {
-                try undo.pushShared("set \(changed.key) back to \(changed.before)", bridge: name) { _ throws(CNIError) in
-                    try CNIError.attempt("set \(changed.key)") { () throws(Errno) in try Sysctl.write(changed.key, changed.before) }
+                let own = ownPort
+                try owe("set \(changed.key) back to \(changed.before)", to: &undo) { host throws(CNIError) in
+                    // Attachments to other bridges have come to need it as well.
+                    let others = try host.links(kind: "veth").filter { Attachment.isAlias($0.alias) && $0.name != own }
+                    guard others.isEmpty else { return }
+                    try CNIError.attempt("set \(changed.key)") { () throws(Errno) in
+                        try Sysctl.write(changed.key, changed.before)
+                    }
                 }
             }
         }
+        return configuration.vlan == 0 ? nil : device
     }
 
     /// Removes addresses that exclude a new one, if the configuration allows it.
     private func makeRoom(
         for wanted: Prefix,
         among present: [Prefix],
-        on bridge: Link,
+        on device: Link,
         _ host: inout Kernel,
         undo: inout UndoStack
     ) throws(CNIError) {
@@ -48,15 +60,18 @@ extension BridgeDevice {
             other.address.family == family && (family == .v4 || other.overlaps(wanted))
         }
         if let conflict = conflicts.first, !configuration.forceAddress {
-            throw CNIError(.invalidConfiguration, "\"\(name)\" already has an IP address different from \(wanted.description)",
-                "it has \(conflict.description); set forceAddress to replace it, or use another bridge for this network")
+            throw CNIError(
+                .invalidConfiguration,
+                "\"\(device.name)\" already has an IP address different from \(wanted.description)",
+                "it has \(conflict.description); set forceAddress to replace it, or use another bridge for this network"
+            )
         }
-        let (name, index) = (name, bridge.index)
+        let (name, index) = (device.name, device.index)
         for conflict in conflicts {
             var batch = MessageBatch()
             batch.deleteAddress(conflict, from: index)
             try host.send(batch)
-            try undo.pushShared("give \(name) the address \(conflict.description) back", bridge: name) { host throws(CNIError) in
+            try owe("give \(name) the address \(conflict.description) back", to: &undo) { host throws(CNIError) in
                 var batch = MessageBatch()
                 batch.addAddress(conflict, to: index)
                 try host.send(batch)
@@ -66,20 +81,20 @@ extension BridgeDevice {
 
     private func addAddress(
         _ prefix: Prefix,
-        to bridge: Link,
+        to device: Link,
         _ host: inout Kernel,
         undo: inout UndoStack
     ) throws(CNIError) {
-        if prefix.address.family == .v6 { try Sysctl.ensureIfPresent("net/ipv6/conf/\(name)/disable_ipv6", "0") }
+        if prefix.address.family == .v6 { try Sysctl.set("net/ipv6/conf/\(device.name)/disable_ipv6", "0") }
         var batch = MessageBatch()
-        batch.addAddress(prefix, to: bridge.index)
+        batch.addAddress(prefix, to: device.index)
         do { try host.send(batch) } catch {
             // Another ADD was faster.
             if error.errno == .fileExists { return }
             throw error
         }
-        let index = bridge.index
-        try undo.pushShared("take the address \(prefix.description) from \(name)", bridge: name) { host throws(CNIError) in
+        let index = device.index
+        try owe("take the address \(prefix.description) from \(device.name)", to: &undo) { host throws(CNIError) in
             var batch = MessageBatch()
             batch.deleteAddress(prefix, from: index)
             try host.send(batch)

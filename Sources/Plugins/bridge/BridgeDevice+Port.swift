@@ -10,29 +10,24 @@ extension BridgeDevice {
     /// Sets what the bridge does with the host's end of a pair: hairpin, isolation, VLANs.
     func configurePort(_ veth: String, _ host: inout Kernel) throws(CNIError) {
         // Routers are for the bridge to listen to, if for anybody.
-        try Sysctl.ensureIfPresent("net/ipv6/conf/\(veth)/accept_ra", "0")
-        guard configuration.hairpinMode || configuration.portIsolation || configuration.needsVLANFiltering else { return }
+        try Sysctl.set("net/ipv6/conf/\(veth)/accept_ra", "0")
+        guard configuration.hairpinMode || configuration.portIsolation || configuration.needsVLANFiltering else {
+            return
+        }
         guard let port = try host.link(named: veth) else {
             throw CNIError(.kernel, "the interface \(veth) vanished while it was being set up", "try again")
         }
         var batch = MessageBatch()
         if configuration.hairpinMode || configuration.portIsolation {
             batch.setPort(
-                veth, index: port.index, hairpin: configuration.hairpinMode, isolated: configuration.portIsolation ? true : nil)
+                veth,
+                index: port.index,
+                hairpin: configuration.hairpinMode,
+                isolated: configuration.portIsolation ? true : nil
+            )
         }
         addVLANs(to: port, &batch)
         try host.send(batch)
-    }
-
-    /// Adds the messages that make the port a member of its VLANs.
-    func addVLANs(to port: Link, _ batch: inout MessageBatch) {
-        guard configuration.needsVLANFiltering else { return }
-        // Number 1 is what the kernel puts on every new port.
-        if !configuration.preserveDefaultVlan { batch.removeVLANs(1...1, from: port.name, index: port.index) }
-        let trunk = configuration.vlanTrunk ?? []
-        let untagged = configuration.vlan == 0 && !trunk.isEmpty ? 1 : configuration.vlan
-        if untagged != 0 { batch.addVLANs(untagged...untagged, to: port.name, index: port.index, isUntagged: true) }
-        for vlans in trunk { batch.addVLANs(vlans, to: port.name, index: port.index, isUntagged: false) }
     }
 
     /// Waits until the port passes frames, so that the container's first packet is not lost.
@@ -47,7 +42,11 @@ extension BridgeDevice {
             throw CNIError(.kernel, "the interface \(veth) has gone from the host", "somebody else removed it")
         }
         guard port.isOperational || !isUsed else {
-            throw CNIError(.tryAgain, "bridge port in error state: down", "\(veth) on \(name) did not come up within 5 s")
+            throw CNIError(
+                .tryAgain,
+                "bridge port in error state: down",
+                "\(veth) on \(name) did not come up within 5 s"
+            )
         }
         return port
     }
@@ -57,12 +56,17 @@ extension BridgeDevice {
         guard let bridge = try host.link(named: name) else { throw CNIError.drifted("the bridge \(name) is gone") }
         guard bridge.kind == "bridge" else { throw CNIError.drifted("\(name) is not a bridge any more") }
         guard bridge.isUp else { throw CNIError.drifted("the bridge \(name) is down") }
-        if let expected = result.interfaces.first(where: { $0.name == name && $0.sandbox.isEmpty }), !expected.mac.isEmpty,
+        if let expected = result.interfaces.first(where: { $0.name == name && $0.sandbox.isEmpty }),
+            !expected.mac.isEmpty,
             MACAddress(expected.mac) != bridge.mac
         {
-            throw CNIError.drifted("Bridge interface \(name) Mac doesn't match: \(bridge.mac?.description ?? "none"), not \(expected.mac)")
+            throw CNIError.drifted(
+                "Bridge interface \(name) Mac doesn't match: \(bridge.mac?.description ?? "none"), not \(expected.mac)"
+            )
         }
-        if configuration.promiscMode && bridge.promiscuity == 0 { throw CNIError.drifted("the bridge \(name) is not promiscuous") }
+        if configuration.promiscMode && bridge.promiscuity == 0 {
+            throw CNIError.drifted("the bridge \(name) is not promiscuous")
+        }
         guard let index, let port = try host.link(index: index), port.master == bridge.index else {
             throw CNIError.drifted("CNI veth created for bridge \(name) was not found")
         }
@@ -78,7 +82,8 @@ extension BridgeDevice {
 
     private func checkGateways(_ result: AddResult, _ bridge: Link, _ host: inout Kernel) throws(CNIError) {
         guard configuration.isGateway else { return }
-        let present = try host.addresses(of: bridge.index).map { $0.prefix.address }
+        let device = configuration.vlan == 0 ? bridge : try host.link(named: "\(name).\(configuration.vlan)") ?? bridge
+        let present = try host.addresses(of: device.index).map { $0.prefix.address }
         for gateway in result.ips.compactMap({ $0.gateway }) where !present.contains(gateway) {
             throw CNIError.drifted("the gateway \(gateway.description) is not an address of \(name) any more")
         }

@@ -11,7 +11,18 @@ struct BridgeDevice {
     let configuration: BridgeConfiguration
     var name: String { configuration.bridge }
 
-    init(_ configuration: BridgeConfiguration) { self.configuration = configuration }
+    /// The name of the attachment's own port.
+    let ownPort: String
+
+    /// The name of the port by which the host is in the VLAN of the containers.
+    var gatewayPort: String {
+        Attachment(network: name, containerID: "gateway", interface: "\(configuration.vlan)").hostInterface
+    }
+
+    init(_ configuration: BridgeConfiguration, ownPort: String) {
+        self.configuration = configuration
+        self.ownPort = ownPort
+    }
 
     /// Makes a pair whose host's end is a port of the bridge, which is made if it is missing.
     func attach(
@@ -39,12 +50,15 @@ struct BridgeDevice {
         let bridge: Link
         if let found { bridge = found } else { bridge = try create(&host, undo: &undo) }
         guard bridge.kind == "bridge" else {
-            throw CNIError(.invalidConfiguration, "\"\(name)\" already exists but is not a bridge",
-                "bridge: it is a \"\(bridge.kind)\" interface; choose another name or remove it")
+            throw CNIError(
+                .invalidConfiguration,
+                "\"\(name)\" already exists but is not a bridge",
+                "bridge: it is a \"\(bridge.kind)\" interface; choose another name or remove it"
+            )
         }
         if !bridge.isUp {
             // Before it goes up, or a router on the link gives the host an address.
-            try Sysctl.ensureIfPresent("net/ipv6/conf/\(name)/accept_ra", "0")
+            try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", "0")
             try change(LinkChange.up, &host)
         }
         if configuration.promiscMode && bridge.promiscuity == 0 {
@@ -53,7 +67,7 @@ struct BridgeDevice {
             try change(promiscuous, &host)
             promiscuous.isPromiscuous = false
             let (name, before) = (name, promiscuous)
-            try undo.pushShared("make \(name) not promiscuous again", bridge: name) { host throws(CNIError) in
+            try owe("make \(name) not promiscuous again", to: &undo) { host throws(CNIError) in
                 var batch = MessageBatch()
                 batch.setLink(name, before)
                 try host.send(batch)
@@ -71,7 +85,7 @@ struct BridgeDevice {
         do throws(CNIError) {
             try host.send(batch)
             let name = name
-            try undo.pushShared("delete the bridge \(name)", bridge: name) { host throws(CNIError) in
+            try owe("delete the bridge \(name)", to: &undo) { host throws(CNIError) in
                 try host.deleteLink(ifExists: name)
             }
         } catch {
@@ -112,19 +126,24 @@ struct BridgeDevice {
     }
 }
 
-extension UndoStack {
+extension BridgeDevice {
     /// Owes an act on what attachments share; it is left out if another one has come to use the bridge meanwhile.
-    mutating func pushShared(
-        _ name: String,
-        bridge: String,
-        _ undo: @escaping (inout Kernel) throws(CNIError) -> Void
+    func owe(
+        _ act: String,
+        to undo: inout UndoStack,
+        _ body: @escaping (inout Kernel) throws(CNIError) -> Void
     ) throws(CNIError) {
-        try push(name) { () throws(CNIError) in
+        let (name, own) = (name, [ownPort, gatewayPort])
+        try undo.push(act) { () throws(CNIError) in
             let lock = try SharedInterfaceLock.acquire(alone: true)
             defer { withExtendedLifetime(lock) {} }
             var host = try Kernel.open()
-            guard let link = try host.link(named: bridge), try host.links(master: link.index).isEmpty else { return }
-            try undo(&host)
+            guard let bridge = try host.link(named: name),
+                try host.links(master: bridge.index).allSatisfy({ own.contains($0.name) })
+            else {
+                return
+            }
+            try body(&host)
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
 import AddressStore
+import Addressing
 import CNI
 import Linux
 
@@ -17,7 +17,11 @@ struct HostLocal: Plugin {
         let lease = request.lease
         var result = AddResult(routes: configuration.routes, dns: dns)
         do throws(StoreError) {
-            var store = try AddressStore.open(dataDir: configuration.dataDir, network: request.attachment.network, boot: bootIdentifier())
+            var store = try AddressStore.open(
+                dataDir: configuration.dataDir,
+                network: request.attachment.network,
+                boot: bootIdentifier()
+            )
             let origin = Origin(boot: try bootIdentifier(), netns: request.netns)
             for address in try store.allocate(wanted, to: lease, origin: origin) {
                 result.ips += configuration.configurations(of: address)
@@ -39,8 +43,11 @@ struct HostLocal: Plugin {
         var found: [IPAddress] = []
         try withStore(request) { store throws(StoreError) in found = try store.addresses(of: lease) }
         if found.isEmpty {
-            throw CNIError.init(.drifted, "host-local: Failed to find address added by container \(lease.containerID)",
-                "no lease in \(request.configuration.dataDir)/\(request.attachment.network) names it with \(lease.interface ?? "")")
+            throw CNIError.init(
+                .drifted,
+                "host-local: Failed to find address added by container \(lease.containerID)",
+                "no lease in \(request.configuration.dataDir)/\(request.attachment.network) names it with \(lease.interface ?? "")"
+            )
         }
     }
 
@@ -65,8 +72,11 @@ struct HostLocal: Plugin {
             for set in configuration.sets where try !store.hasFree(in: set) { full = full ?? set }
         }
         if let full {
-            throw CNIError(.notReady, "no free IP addresses",
-                "network \"\(request.attachment.network)\": all \(full.count) of \(full.description) are in use")
+            throw CNIError(
+                .notReady,
+                "no free IP addresses",
+                "network \"\(request.attachment.network)\": all \(full.count) of \(full.description) are in use"
+            )
         }
     }
 
@@ -79,7 +89,10 @@ struct HostLocal: Plugin {
             let boot = try bootIdentifier()
             guard
                 var store = try AddressStore.openIfExists(
-                    dataDir: request.configuration.dataDir, network: request.attachment.network, boot: boot)
+                    dataDir: request.configuration.dataDir,
+                    network: request.attachment.network,
+                    boot: boot
+                )
             else {
                 return
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
 import AddressStore
+import Addressing
 import CNI
 import JSON
 import Linux
@@ -52,9 +52,11 @@ struct HostLocalConfiguration: PluginConfiguration {
     func validate(for version: Version) throws(CNIError) {
         guard version < .v0_3_0 else { return }
         for family in [IPAddress.Family.v4, .v6] where sets.filter({ $0.family == family }).count > 1 {
-            throw CNIError(.invalidConfiguration,
+            throw CNIError(
+                .invalidConfiguration,
                 "CNI version \(version.description) does not support more than 1 address per family",
-                "ipam.ranges: use cniVersion 0.3.0 or newer, or one range set for each family")
+                "ipam.ranges: use cniVersion 0.3.0 or newer, or one range set for each family"
+            )
         }
     }
 
@@ -63,7 +65,11 @@ struct HostLocalConfiguration: PluginConfiguration {
         var wanted: [IPAddress] = []
         if let text = arguments["IP"], !text.isEmpty {
             guard let address = IPAddress(text) ?? Prefix(text)?.address else {
-                throw CNIError(.invalidEnvironment, "CNI_ARGS: invalid IP \"\(text)\"", "it must be an address such as 10.1.0.5")
+                throw CNIError(
+                    .invalidEnvironment,
+                    "CNI_ARGS: invalid IP \"\(text)\"",
+                    "it must be an address such as 10.1.0.5"
+                )
             }
             wanted.append(address)
         }
@@ -76,8 +82,11 @@ struct HostLocalConfiguration: PluginConfiguration {
         }
         guard wanted.isEmpty else {
             let list = wanted.map { $0.description }.joined(separator: " ")
-            throw CNIError(.addressUnavailable, "failed to allocate all requested IPs: \(list)",
-                "each must be in a range set of its own: \(sets.map { $0.description }.joined(separator: "; "))")
+            throw CNIError(
+                .addressUnavailable,
+                "failed to allocate all requested IPs: \(list)",
+                "each must be in a range set of its own: \(sets.map { $0.description }.joined(separator: "; "))"
+            )
         }
         return requests
     }
@@ -100,10 +109,9 @@ struct HostLocalConfiguration: PluginConfiguration {
         }
     }
 
-    /// The lowest directory on the way to the network's that exists.
+    /// The lowest directory on the way to the network's that exists, or what is in its place.
     func existingDirectory(_ network: String) -> String {
         var path = "\(dataDir)/\(network)"
-        while let status = try? FileStatus.of(path), !status.isDirectory { break }
         while (try? FileStatus.of(path)) ?? nil == nil, let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")),
             slash != path.startIndex
         {

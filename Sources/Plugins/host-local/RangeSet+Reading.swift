@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Addressing
 import AddressStore
+import Addressing
 import CNI
 import JSON
 
@@ -24,7 +24,9 @@ extension RangeSet {
                     throw element.fails("mixed address families; make a range set for each family")
                 }
                 if earlier.addresses.overlaps(range.addresses) {
-                    throw element.fails("subnets \(earlier.addresses.description) and \(range.addresses.description) overlap")
+                    throw element.fails(
+                        "subnets \(earlier.addresses.description) and \(range.addresses.description) overlap"
+                    )
                 }
             }
             ranges.append(range)
@@ -45,7 +47,10 @@ extension RangeSet.Range {
             throw fails("subnet", "Network \(subnet.description) too small to allocate from")
         }
         guard subnet.isNetwork else {
-            throw fails("subnet", "Network has host bits set. For a subnet mask of length \(subnet.length) the network address is \(subnet.network.description)")
+            throw fails(
+                "subnet",
+                "Network has host bits set. For a subnet mask of length \(subnet.length) the network address is \(subnet.network.description)"
+            )
         }
         guard let second = subnet.network.successor, let beforeLast = subnet.last.predecessor else {
             throw fails("subnet", "Network \(subnet.description) too small to allocate from")
@@ -53,13 +58,20 @@ extension RangeSet.Range {
         let isV4 = subnet.address.family == .v4
         var start = try node.address("rangeStart") ?? second
         var end = try node.address("rangeEnd") ?? (isV4 ? beforeLast : subnet.last)
-        if !subnet.contains(start) { throw fails("rangeStart", "RangeStart \(start.description) not in network \(subnet.description)") }
-        if !subnet.contains(end) { throw fails("rangeEnd", "RangeEnd \(end.description) not in network \(subnet.description)") }
+        if !subnet.contains(start) {
+            throw fails("rangeStart", "RangeStart \(start.description) not in network \(subnet.description)")
+        }
+        if !subnet.contains(end) {
+            throw fails("rangeEnd", "RangeEnd \(end.description) not in network \(subnet.description)")
+        }
         // The first and the last address of an IPv4 network mean the network itself; podman asks for them.
         if isV4 && start == subnet.network { start = second }
         if isV4 && end == subnet.last { end = beforeLast }
         guard let addresses = AddressRange(first: start, last: end) else {
-            throw fails("rangeEnd", "it is before rangeStart, so that no address is left: \(start.description) to \(end.description)")
+            throw fails(
+                "rangeEnd",
+                "it is before rangeStart, so that no address is left: \(start.description) to \(end.description)"
+            )
         }
         self.init(addresses: addresses, subnet: subnet, gateway: try node.address("gateway") ?? second)
     }

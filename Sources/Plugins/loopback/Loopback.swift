@@ -22,14 +22,19 @@ struct Loopback: Plugin {
             try switchOn(true, &kernel)
             let netns = request.netns
             try undo.push("switch the loopback off") { () throws(CNIError) in
-                var kernel = try self.kernel(in: try CNIError.attempt("open \(netns)") { () throws(Errno) in try .open(netns) })
+                var kernel = try self.kernel(
+                    in: try CNIError.attempt("open \(netns)") { () throws(Errno) in try .open(netns) }
+                )
                 try self.switchOn(false, &kernel)
             }
         }
         let addresses = try kernel.addresses(of: link.index)
         if let foreign = addresses.first(where: { !$0.prefix.address.isLoopback }) {
-            throw CNIError(.kernel, "loopback interface found with non-loopback address \"\(foreign.prefix.description)\"",
-                "remove the address from lo in the container")
+            throw CNIError(
+                .kernel,
+                "loopback interface found with non-loopback address \"\(foreign.prefix.description)\"",
+                "remove the address from lo in the container"
+            )
         }
         if let previous = try request.previousResult() { return previous }
         return AddResult(

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# make demo     installs what is needed, builds, and shows a network working
+# make test     installs what is needed, builds both ways, and runs all tests
+
+SHELL := /bin/bash -o pipefail
+.PHONY: all deps test-deps lint format build test demo release install bench golden fuzz clean
+
+DESTDIR ?=
+FILTER ?= .
+T ?= 60
+
+PACKAGES := gcc libc6-dev libmnl-dev pkg-config
+TEST_PACKAGES := containernetworking-plugins iproute2 strace util-linux
+
+PLUGINS := bridge host-local loopback
+TOOLS := cnictl
+CONFIGURATIONS := $(wildcard conf/*)
+
+# Embedded Swift, as Package.swift describes it. Its archives are where the compiler says that its resources are.
+EMBEDDED := SWIFT_CNI_EMBEDDED=1 swift build -c release --scratch-path .build/embedded --disable-local-rpath \
+	-Xlinker -L$$(swiftc -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)".*|\1|p')/embedded/$$(swiftc \
+	-print-target-info | sed -n 's|.*"unversionedTriple": "\(.*\)".*|\1|p') -Xlinker --icf=all -Xlinker -s
+
+all: build
+
+# Asked for only where something is missing, so that the other targets work without a network.
+deps:
+	@dpkg -s $(PACKAGES) >/dev/null 2>&1 || { apt-get update && apt-get install -y --no-install-recommends $(PACKAGES); }
+
+test-deps: deps
+	@dpkg -s $(TEST_PACKAGES) >/dev/null 2>&1 || \
+		{ apt-get update && apt-get install -y --no-install-recommends $(TEST_PACKAGES); }
+
+lint:
+	swift format lint --strict --recursive Package.swift Sources Tests
+	Tests/lint
+
+format:
+	swift format --in-place --recursive Package.swift Sources Tests
+
+build: deps
+	swift build
+
+release: deps
+	$(EMBEDDED)
+	mkdir -p dist/bin
+	for name in $(PLUGINS) $(TOOLS); do install -m 755 .build/embedded/release/$$name dist/bin/$$name; done
+
+demo: release
+	dist/bin/cnictl try conf/10-bridge.conflist
+
+# The same black-box tests run over both builds; the modules' own tests once.
+test: test-deps lint release
+	swift test --filter '$(FILTER)'
+	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --filter '(Conformance|Golden|HostLocal|Crash|Cnictl)Tests'
+
+# Each file is written under another name and renamed, so that a runtime never finds half a plugin.
+install: release
+	install -d $(DESTDIR)/opt/cni/bin $(DESTDIR)/etc/cni/net.d
+	for name in $(PLUGINS) $(TOOLS); do \
+		install -m 755 dist/bin/$$name $(DESTDIR)/opt/cni/bin/.$$name.new && \
+		mv $(DESTDIR)/opt/cni/bin/.$$name.new $(DESTDIR)/opt/cni/bin/$$name || exit 1; \
+	done
+
+bench: test-deps release
+	mkdir -p bench
+	cc -O2 -o bench/floor Tests/Benchmarks/floor/floor.c -lmnl
+	swift build -c release --product Benchmarks
+	.build/release/Benchmarks --ours dist/bin --reference /usr/lib/cni --floor bench/floor --json bench/results.json
+
+golden:
+	-UPDATE_GOLDEN=1 swift test --filter GoldenTests
+	git diff --stat testdata
+
+fuzz: deps
+	Tests/Fuzz/run $(T)
+
+clean:
+	rm -rf .build dist bench

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Linux
+import Netlink
+
+/// A host of our own: fresh namespaces with an uplink, in which all that plugins write lands in memory.
+///
+/// It lives and ends with the process, whatever ends that.
+struct PrivateHost {
+    /// The address by which others would reach the host.
+    static let address = "192.0.2.1/24"
+    /// The same of IPv6.
+    static let address6 = "2001:db8:ffff::1/64"
+    private static let scratch = "/run/cnictl"
+
+    /// Leaves the real host and furnishes a private one.
+    ///
+    /// The directory where leases are kept is empty afterwards.
+    static func enter(store: String) throws(CNIError) {
+        try CNIError.attempt("make namespaces") { () throws(Errno) in try Mounts.leaveHost() }
+        // Locks, sockets of daemons and mounts of namespaces are all below /run.
+        try cover("/run")
+        try CNIError.attempt("make directories in /run") { () throws(Errno) in
+            try FileStatus.makeDirectories("/run/netns")
+            try FileStatus.makeDirectories(scratch)
+        }
+        try cover("/var/lib/cni")
+        // What is below is in memory already.
+        if !store.hasPrefix("/run/"), !store.hasPrefix("/var/lib/cni/") { try cover(store) }
+        // Shows the interfaces of the namespace it is mounted in; plugins that don't look there can do without.
+        try? Mounts.mount("sysfs", on: "/sys")
+        try makeUplink()
+    }
+
+    /// Makes a container's namespace and returns its path.
+    static func makeContainer(_ name: String) throws(CNIError) -> String {
+        let path = "/run/netns/\(name)"
+        try CNIError.attempt("make the namespace \(path)") { () throws(Errno) in
+            try NetworkNamespace.create(mountedOn: path)
+        }
+        return path
+    }
+
+    /// Hides a directory behind an empty one in memory; one that is missing appears, for this process only.
+    private static func cover(_ path: String) throws(CNIError) {
+        let operation = "cover \(path), so that the real one is not touched; does it help to make the directory?"
+        try CNIError.attempt(operation) { () throws(Errno) in
+            if try FileStatus.of(path) == nil { try overlayParent(of: path) }
+            try Mounts.mount("tmpfs", on: path, options: "mode=755")
+        }
+    }
+
+    /// Lays a layer of memory over the nearest directory that exists, and makes the missing ones in it.
+    private static func overlayParent(of path: String) throws(Errno) {
+        var parent = path
+        while try FileStatus.of(parent) == nil, let slash = parent.utf8.lastIndex(of: UInt8(ascii: "/")) {
+            parent = String(parent[..<slash])
+        }
+        // The root of the process cannot be replaced from within.
+        if parent.isEmpty { throw .noSuchFile }
+        let layer = "\(scratch)/\(Clock.monotonicNanoseconds())"
+        try FileStatus.makeDirectories("\(layer)/upper")
+        try FileStatus.makeDirectories("\(layer)/work")
+        try Mounts.mount(
+            "overlay",
+            on: parent,
+            options: "lowerdir=\(parent),upperdir=\(layer)/upper,workdir=\(layer)/work"
+        )
+        try FileStatus.makeDirectories(path)
+    }
+
+    /// Makes what plugins look for on a host: the loopback, an interface to the outside, and default routes.
+    private static func makeUplink() throws(CNIError) {
+        var socket = try RouteSocket<CNIError>.open()
+        var links = MessageBatch()
+        var up = LinkChange()
+        up.isUp = true
+        links.setLink("lo", up)
+        links.addLink(NewLink(name: "up0", kind: .veth(peer: VethPeer(name: "up1")), isUp: true))
+        links.setLink("up1", up)
+        try socket.send(links)
+        guard let uplink = try socket.link(named: "up0") else { return }
+        var addresses = MessageBatch()
+        if let prefix = Prefix(address) { addresses.addAddress(prefix, to: uplink.index) }
+        addresses.addRoute(Route(to: .defaultV4, via: IPAddress("192.0.2.254"), interface: uplink.index))
+        try socket.send(addresses)
+        // A host without IPv6 is a host all the same.
+        var addresses6 = MessageBatch()
+        if let prefix = Prefix(address6) { addresses6.addAddress(prefix, to: uplink.index) }
+        addresses6.addRoute(Route(to: .defaultV6, via: IPAddress("2001:db8:ffff::fe"), interface: uplink.index))
+        try? socket.send(addresses6)
+    }
+}

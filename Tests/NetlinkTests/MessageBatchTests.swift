@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Support
+import Testing
+
+@testable import Netlink
+
+/// A batch of messages and the name of its golden file.
+struct MessageCase: CustomTestStringConvertible, Sendable {
+    let name: String
+    let build: @Sendable (inout MessageBatch) -> Void
+
+    init(_ name: String, _ build: @escaping @Sendable (inout MessageBatch) -> Void) {
+        self.name = name
+        self.build = build
+    }
+
+    var testDescription: String { name }
+}
+
+/// The bytes of messages, against files that a reviewer can hold against the kernel's headers.
+@Suite struct MessageBatchTests {
+    private static let mac = MACAddress("02:00:0a:16:00:07")
+
+    private static func prefix(_ text: String) -> Prefix { Prefix(text) ?? .defaultV4 }
+
+    private static func route(_ text: String, via: String?, _ change: (inout Route) -> Void) -> Route {
+        var route = Route(to: prefix(text), via: via.flatMap { IPAddress($0) }, interface: 7)
+        change(&route)
+        return route
+    }
+
+    private static let cases = [
+        MessageCase("link-veth") { batch in
+            let peer = VethPeer(name: "eth0", mac: mac, mtu: 1450, namespace: 9)
+            batch.addLink(
+                NewLink(name: "veth1a2b3c4d5e6", kind: .veth(peer: peer), mac: mac, mtu: 1450, master: 3, isUp: true)
+            )
+        },
+        MessageCase("link-veth-least") {
+            $0.addLink(NewLink(name: "a", kind: .veth(peer: VethPeer(name: "b"))))
+        },
+        MessageCase("link-bridge") {
+            $0.addLink(NewLink(name: "cni0", kind: .bridge(filtersVLANs: false), isUp: true))
+        },
+        MessageCase("link-bridge-filtering") {
+            $0.addLink(NewLink(name: "cni0", kind: .bridge(filtersVLANs: true), mtu: 9000))
+        },
+        MessageCase("link-delete") { $0.deleteLink("veth1a2b3c4d5e6") },
+        MessageCase("link-change") { batch in
+            var change = LinkChange()
+            (change.mac, change.mtu, change.master) = (mac, 1400, 0)
+            (change.isUp, change.isPromiscuous) = (true, false)
+            change.alias = "cni:lab/c1/eth0"
+            change.generatesLinkLocalAddress = false
+            batch.setLink("eth0", change)
+        },
+        MessageCase("link-change-nothing") { $0.setLink("eth0", LinkChange()) },
+        MessageCase("port-settings") { $0.setPort("veth0", index: 7, hairpin: true, isolated: false) },
+        MessageCase("vlan-add") { $0.addVLANs(100...100, to: "veth0", index: 7, isUntagged: true) },
+        MessageCase("vlan-trunk") { $0.addVLANs(100...200, to: "veth0", index: 7, isUntagged: false) },
+        MessageCase("vlan-remove") { $0.removeVLANs(1...1, from: "veth0", index: 7) },
+        MessageCase("address-v4") { $0.addAddress(prefix("10.22.0.7/16"), to: 7) },
+        MessageCase("address-v4-host") { $0.addAddress(prefix("10.22.0.7/32"), to: 7) },
+        MessageCase("address-v6") { $0.addAddress(prefix("fd22::7/64"), to: 7) },
+        MessageCase("address-v6-detecting") { $0.addAddress(prefix("fd22::7/64"), to: 7, detectsDuplicates: true) },
+        MessageCase("address-delete") { $0.deleteAddress(prefix("fd22::7/64"), from: 7) },
+        MessageCase("route-v4") { $0.addRoute(route("0.0.0.0/0", via: "10.22.0.1") { _ in }) },
+        MessageCase("route-v4-all") { batch in
+            batch.addRoute(
+                route("10.99.3.4/16", via: "10.22.0.1") {
+                    ($0.mtu, $0.advertisedMSS, $0.priority, $0.table) = (1400, 1360, 50, 1001)
+                    $0.source = IPAddress("10.22.0.7")
+                }
+            )
+        },
+        MessageCase("route-v4-link") {
+            $0.addRoute(route("10.22.0.1/32", via: nil) { ($0.scope, $0.table) = (253, 100) })
+        },
+        MessageCase("route-v6") { $0.addRoute(route("::/0", via: "fd22::1") { $0.mtu = 1400 }) },
+        MessageCase("route-delete") { $0.deleteRoute(route("fd23::/64", via: "fd22::1") { $0.priority = 5 }) },
+        MessageCase("neighbour-v4") { batch in
+            guard let mac, let address = IPAddress("10.22.0.1") else { return }
+            batch.replaceNeighbour(Neighbour(address, mac: mac, interface: 7))
+        },
+        MessageCase("neighbour-v6-delete") { batch in
+            guard let mac, let address = IPAddress("fd22::1") else { return }
+            batch.deleteNeighbour(Neighbour(address, mac: mac, interface: 7))
+        },
+        MessageCase("several") { batch in
+            batch.deleteLink("a")
+            batch.deleteLink("bcdef")
+            batch.deleteAddress(prefix("10.0.0.1/8"), from: 1)
+        },
+    ]
+
+    @Test(arguments: cases) func theBytesAreThoseOfTheFile(message: MessageCase) {
+        var batch = MessageBatch()
+        message.build(&batch)
+        batch.number(from: 1)
+        let overflowed = batch.overflowed
+        #expect(!overflowed)
+        expectGolden("netlink/\(message.name).hex", MessageText.text(of: batch))
+    }
+
+    @Test(arguments: cases) func lengthsAddUpAndNumbersCountOn(message: MessageCase) {
+        var batch = MessageBatch()
+        message.build(&batch)
+        batch.number(from: 0xFFFF_FFF0)
+        let bytes = [UInt8](batch.bytes)
+        var (offset, count) = (0, 0)
+        while offset < bytes.count {
+            let length = bytes[offset...].integer(UInt32.self, at: 0) ?? 0
+            #expect(bytes[offset...].integer(UInt32.self, at: 8) == 0xFFFF_FFF0 + UInt32(count))
+            guard length >= 16 else { break }
+            offset += Int(length + 3) & ~3
+            count += 1
+        }
+        #expect(offset == bytes.count)
+        #expect(count == batch.operations.count)
+    }
+
+    @Test func everyGoldenFileBelongsToACase() throws {
+        let names = try Golden.names(in: "netlink", suffix: ".hex")
+        #expect(names == Self.cases.map { "\($0.name).hex" }.sorted())
+    }
+
+    @Test func aLongAliasIsCutWhereTheKernelCutsIt() {
+        var batch = MessageBatch()
+        var long = LinkChange()
+        long.alias = String(repeating: "x", count: 300)
+        batch.setLink("eth0", long)
+        #expect([UInt8](batch.bytes).count { $0 == UInt8(ascii: "x") } == 255)
+    }
+
+    @Test(arguments: [1, 255]) func whatDoesNotFitIsNotedAndWritesNothingBeyond(length: Int) {
+        var batch = MessageBatch()
+        var change = LinkChange()
+        change.alias = String(repeating: "x", count: length)
+        for index in 0..<2000 where !batch.overflowed { batch.setLink("interface\(index)", change) }
+        let overflowed = batch.overflowed
+        #expect(overflowed)
+        #expect(batch.bytes.count <= MessageBatch.capacity)
+        #expect(batch.operations.count <= MessageBatch.limit)
+    }
+
+    @Test(arguments: [0, 1, 2, 3]) func anAttributeThatDoesNotFitIsNotedToo(step: Int) {
+        var batch = MessageBatch()
+        var long = LinkChange()
+        long.alias = String(repeating: "x", count: 200)
+        while batch.bytes.count < MessageBatch.capacity - 300 { batch.setLink("x", long) }
+        while batch.bytes.count < MessageBatch.capacity - 60 - step * 8 { batch.deleteLink("x") }
+        let before = batch.bytes.count
+        batch.addLink(NewLink(name: "fifteen-bytes-x", kind: .veth(peer: VethPeer(name: "fifteen-bytes-y"))))
+        let overflowed = batch.overflowed
+        #expect(overflowed)
+        #expect(batch.bytes.count <= MessageBatch.capacity)
+        #expect(before <= batch.bytes.count)
+    }
+}
