@@ -18,7 +18,7 @@ TOOLS := cnictl
 CONFIGURATIONS := $(wildcard conf/*)
 
 # Embedded Swift, as Package.swift describes it. Its archives are where the compiler says that its resources are.
-EMBEDDED := SWIFT_CNI_EMBEDDED=1 swift build -c release --scratch-path .build/embedded --disable-local-rpath \
+EMBEDDED := SWIFT_CNI_EMBEDDED=1 swift build -c release --scratch-path .build/embedded --disable-local-rpath --omit-frame-pointers \
 	-Xlinker -L$$(swiftc -print-target-info | sed -n 's|.*"runtimeResourcePath": "\(.*\)".*|\1|p')/embedded/$$(swiftc \
 	-print-target-info | sed -n 's|.*"unversionedTriple": "\(.*\)".*|\1|p') -Xlinker --icf=all -Xlinker -s
 

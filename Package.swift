@@ -15,7 +15,11 @@ let common: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 let embedded: [SwiftSetting] = [
     .enableExperimentalFeature("Embedded"),
     .enableExperimentalFeature("DeferredCodeGen"),
-    .unsafeFlags(["-wmo", "-Osize", "-Xfrontend", "-function-sections"]),
+    .unsafeFlags([
+        "-wmo", "-Osize", "-Xfrontend", "-function-sections",
+        // Nothing is ever thrown through a frame of Embedded Swift.
+        "-Xcc", "-fno-asynchronous-unwind-tables",
+    ]),
 ]
 
 let shipped = common + [.strictMemorySafety()] + (isEmbedded ? embedded : [])

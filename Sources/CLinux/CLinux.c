@@ -227,6 +227,13 @@ int linux_hold_signals(void) {
     return result(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
+void linux_forget_termination(void) {
+    sigset_t set;
+    const struct timespec none = {0};
+    termination_signals(&set);
+    while (sigtimedwait(&set, NULL, &none) > 0) continue;
+}
+
 static void crashed(int signal) {
     static const char document[] =
         "{\"cniVersion\": \"1.1.0\", \"code\": 199, \"msg\": \"the plugin crashed\", \"details\": \"this is a bug in "

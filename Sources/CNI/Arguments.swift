@@ -20,7 +20,8 @@ public struct Arguments: Sendable {
             pairs.append((Self.string(parts[0]), Self.string(parts[1])))
         }
         let unknown = pairs.filter { $0.key != "IgnoreUnknown" && !known.contains($0.key) }
-        guard !unknown.isEmpty, !(try ignoresUnknown()) else { return }
+        let ignoresUnknown = try ignoresUnknown()
+        if unknown.isEmpty || ignoresUnknown { return }
         let list = unknown.map { "\"\($0.key)=\($0.value)\"" }.joined(separator: " ")
         throw CNIError(
             .invalidEnvironment,

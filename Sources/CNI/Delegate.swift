@@ -59,7 +59,9 @@ public struct Delegate: Sendable {
             do {
                 Trace.step("start \(path) \(command)")
                 let child = try ChildProcess.start(path, environment: environment, input: input)
-                return RunningDelegate(child: child, name: name, command: command, signals: signals)
+                // What removes something is let finish, even if we are told to end meanwhile.
+                let removes = command == "DEL" || command == "GC"
+                return RunningDelegate(child: child, name: name, command: command, signals: removes ? -1 : signals)
             } catch {
                 guard error == .textBusy, attempt < 5 else {
                     throw CNIError(.delegate, "cannot run the plugin \(name)", "\(path): \(error.description)")
@@ -100,6 +102,7 @@ public struct RunningDelegate: ~Copyable {
         StandardStreams.forwardError(outcome.errorOutput)
         Trace.step("\(name) \(command) ended with \(outcome.exitCode ?? -outcome.signal)")
         if outcome.exitCode == 0 { return outcome.output }
+        if Termination.isPending { throw .terminated }
         throw Self.failure(name, command, outcome)
     }
 

@@ -28,6 +28,7 @@ public struct UndoStack: ~Copyable {
 
     /// Does what is owed; a step that fails is logged, and the rest goes on.
     public mutating func unwind() {
+        Termination.acknowledge()
         while let step = steps.popLast() {
             Trace.step("undo: \(step.name)")
             do { try step.undo() } catch { StandardStreams.log("undo: \(step.name): \(error.description)") }

@@ -79,8 +79,12 @@ public struct ChildProcess: ~Copyable {
         return try Self.wait(process, output, errorOutput, signals: signals)
     }
 
-    // A program that nobody waited for is not left to run on behind the caller's back.
-    deinit { if !hasEnded { _ = try? Self.wait(process, output, errorOutput, signals: -1) } }
+    // A program that nobody waits for any more is told to end, and not left to run on behind the caller's back.
+    deinit {
+        if hasEnded { return }
+        _ = linux_kill(process, 15)
+        _ = try? Self.wait(process, output, errorOutput, signals: -1)
+    }
 
     private static func wait(
         _ process: CInt,

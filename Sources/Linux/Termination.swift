@@ -17,4 +17,7 @@ public enum Termination {
 
     /// Whether SIGTERM, SIGINT or SIGHUP has come since.
     public static var isPending: Bool { linux_termination_pending() }
+
+    /// Takes note of the signals that have come, so that what is done from now on is not broken off by them.
+    public static func acknowledge() { linux_forget_termination() }
 }

@@ -98,6 +98,7 @@ char **linux_environment(void);
 // Signals: SIGPIPE ignored; SIGTERM, SIGINT and SIGHUP held back and readable on the descriptor that is returned.
 int linux_hold_signals(void);
 bool linux_termination_pending(void);
+void linux_forget_termination(void);
 
 // Has a program that crashes say so on both streams in the form of the protocol, and end with code 1.
 void linux_report_crashes(void);

@@ -2,6 +2,7 @@
 
 import CNI
 import Interfaces
+import Linux
 import Netlink
 
 extension BridgeDevice {

@@ -64,7 +64,8 @@ struct HostLocal: Plugin {
 
     func status(_ request: Request<HostLocalConfiguration>) throws(CNIError) {
         let configuration = request.configuration
-        guard FileStatus.isWritable(configuration.existingDirectory(request.attachment.network)) else {
+        let place = configuration.existingDirectory(request.attachment.network)
+        guard let found = (try? FileStatus.of(place)) ?? nil, found.isDirectory, FileStatus.isWritable(place) else {
             throw CNIError(.notReady, "the address store is not writable", configuration.dataDir)
         }
         var full: RangeSet?
