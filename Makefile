@@ -10,8 +10,8 @@ DESTDIR ?=
 FILTER ?= .
 T ?= 60
 
-PACKAGES := gcc libc6-dev libmnl-dev pkg-config
-TEST_PACKAGES := containernetworking-plugins iproute2 strace util-linux
+PACKAGES := gcc libc6-dev libmnl-dev libnftables-dev libnftables1 pkg-config
+TEST_PACKAGES := containernetworking-plugins iproute2 nftables strace util-linux
 
 PLUGINS := bridge host-local loopback
 TOOLS := cnictl
@@ -53,7 +53,7 @@ demo: release
 # The same black-box tests run over both builds; the modules' own tests once.
 test: test-deps lint release
 	swift test --filter '$(FILTER)'
-	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --filter '(Conformance|Golden|HostLocal|Crash|Cnictl)Tests'
+	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --filter '(Conformance|Golden|HostLocal|Crash|Cnictl|Bridge)Tests'
 
 # Each file is written under another name and renamed, so that a runtime never finds half a plugin.
 install: release

@@ -53,7 +53,7 @@ let interfacePlugin: [Target.Dependency] = ["Addressing", "CNI", "Interfaces", "
 
 /// The plugins and tools, by the name of the file that is installed.
 let executables: [(name: String, target: Target)] = [
-    ("bridge", executable("Plugins/bridge", target: "BridgePlugin", interfacePlugin, links: ["mnl"])),
+    ("bridge", executable("Plugins/bridge", target: "BridgePlugin", interfacePlugin + ["NFTables"], links: ["mnl"])),
     (
         "host-local",
         executable(
@@ -76,10 +76,13 @@ let libraries: [Target] = [
         cSettings: isEmbedded ? [.define("SWIFT_CNI_EMBEDDED")] : []
     ),
     .systemLibrary(name: "CLibMNL", path: "Sources/CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+    // The library is loaded when it is needed, so nothing is linked.
+    .target(name: "CLibNFTables", path: "Sources/CLibNFTables"),
     library("Linux", ["CLinux"]),
     library("JSON"),
     library("Addressing"),
     library("Netlink", ["Addressing", "CLibMNL", "Linux"]),
+    library("NFTables", ["CLibNFTables", "JSON", "Linux"]),
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
     library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
@@ -92,6 +95,8 @@ let development: [Target] = [
     tests("JSONTests", ["JSON"]),
     tests("AddressingTests", ["Addressing"]),
     tests("NetlinkTests", ["Addressing", "Linux", "Netlink"]),
+    tests("NFTablesTests", ["Linux", "NFTables"]),
+    tests("BridgeTests", []),
     tests("CNITests", ["Addressing", "CNI", "JSON", "Linux"]),
     tests("AddressStoreTests", ["Addressing", "AddressStore", "Linux"]),
     tests("HostLocalTests", ["Addressing", "Linux"]),

@@ -10,6 +10,7 @@ public struct UndoStack: ~Copyable {
     private var steps: [(name: String, undo: () throws(CNIError) -> Void)] = []
     private var count = 0
     private let failAfter: Int?
+    private var turn: FileLock?
 
     /// Makes an empty stack.
     ///
@@ -25,6 +26,9 @@ public struct UndoStack: ~Copyable {
         if count == failAfter { throw CNIError(.tryAgain, "failed on request after step \(count)", name) }
         if Termination.isPending { throw CNIError.terminated }
     }
+
+    /// Keeps a lock until all is done, or undone.
+    public mutating func keep(_ lock: consuming FileLock) { turn = .some(consume lock) }
 
     /// Does what is owed; a step that fails is logged, and the rest goes on.
     public mutating func unwind() {

@@ -70,6 +70,10 @@ public struct ContainerInterface: ~Copyable {
         for ip in result.ips {
             batch.addAddress(ip.address, to: link.index, detectsDuplicates: detectsDuplicates)
         }
+        if !result.ips.isEmpty && !result.ips.contains(where: { $0.address.address.family == .v6 }) {
+            // The link-local address that nobody asked for is announced to every port of the bridge, by each of them.
+            batch.withholdLinkLocalAddress(name)
+        }
         batch.setLink(name, .up)
         let waits = detectsDuplicates && result.ips.contains { $0.address.address.family == .v6 && $0.gateway != nil }
         if waits {

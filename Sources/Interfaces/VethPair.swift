@@ -47,11 +47,10 @@ public struct VethPair: Sendable {
                 master: master
             )
         )
-        var change = LinkChange()
-        change.alias = attachment.alias
         // The host's end only passes frames on, and its chatter would reach every other port.
-        change.generatesLinkLocalAddress = false
-        change.isUp = true
+        batch.withholdLinkLocalAddress(attachment.hostInterface)
+        var change = LinkChange.up
+        change.alias = attachment.alias
         batch.setLink(attachment.hostInterface, change)
         try host.send(batch)
     }

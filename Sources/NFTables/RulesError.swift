@@ -17,9 +17,6 @@ public struct RulesError: SystemFailure, Sendable {
         self.errno = errno
         text = kernelText ?? errno.description
     }
-
-    /// One line with the transaction and the sentence.
-    public var description: String { "cannot \(operation): \(text)" }
 }
 
 /// What libnftables says of a failure: only text, in which the sentences of strerror(3) tell kinds of failure apart.
@@ -30,40 +27,39 @@ struct Refusal {
     let text: String
 
     /// Reads what the library printed.
+    ///
+    /// Below each error is the command that it is about, and below that a line of marks. More errors may follow; their
+    /// commands would have been right but for the first.
     init(_ output: String) {
-        let lines = output.utf8.split(separator: UInt8(ascii: "\n"))
-        // More errors may follow; they are about commands that would have been right but for the first.
-        let first = lines.first.map { Array($0) } ?? Array("libnftables says nothing".utf8)
-        errno = Self.errno(in: first)
-        var message = first[...]
-        if message.starts(with: "Error: ".utf8) { message = message.dropFirst(7) }
-        text = String(decoding: message, as: UTF8.self) + Self.command(lines.dropFirst().first)
-    }
-
-    /// The command, which the library prints below the error.
-    private static func command(_ line: Substring.UTF8View?) -> String {
-        guard let line, !line.starts(with: "Error:".utf8) else { return "" }
-        return " (\(String(decoding: line, as: UTF8.self)))"
+        var lines: [[UInt8]] = [[], []]
+        var number = 0
+        for byte in output.utf8 {
+            if byte == UInt8(ascii: "\n") { number += 1 } else if number < 2 { lines[number].append(byte) }
+        }
+        errno = Self.errno(in: lines[0])
+        text = String(decoding: lines[0], as: UTF8.self) + " in: " + String(decoding: lines[1], as: UTF8.self)
     }
 
     private static func errno(in line: [UInt8]) -> Errno {
-        let known: [(Errno, meaning: Errno)] = [
-            (.noSuchFile, .noSuchFile), (.fileExists, .fileExists), (.busy, .busy), (.wouldBlock, .wouldBlock),
-            (.interrupted, .wouldBlock), (.notPermitted, .notPermitted), (.notSupported, .notSupported),
-        ]
-        for (errno, meaning) in known {
-            // The description is the name, a colon, and the sentence of strerror(3), which the library uses as well.
-            let sentence = errno.description.utf8.dropFirst(errno.name.utf8.count + 2)
-            if line.contains(Array(sentence)) { return meaning }
-        }
+        // The library was asked something that can be asked again.
+        if contains(line, .interrupted) { return .wouldBlock }
+        let known: [Errno] = [.noSuchFile, .fileExists, .busy, .wouldBlock, .notPermitted, .notSupported]
+        for errno in known where contains(line, errno) { return errno }
         return .invalidArgument
     }
-}
 
-extension [UInt8] {
-    /// Whether other bytes are among these, one after the other.
-    fileprivate func contains(_ other: [UInt8]) -> Bool {
-        guard !other.isEmpty, count >= other.count else { return false }
-        return (0...count - other.count).contains { self[$0...].starts(with: other) }
+    /// Whether a line holds the sentence of strerror(3), which follows the name and a colon in the description.
+    private static func contains(_ line: [UInt8], _ errno: Errno) -> Bool {
+        let sentence = Array(errno.description.utf8)
+        let skipped = errno.name.utf8.count + 2
+        let length = sentence.count - skipped
+        var start = 0
+        while start + length <= line.count {
+            var same = 0
+            while same < length, line[start + same] == sentence[skipped + same] { same += 1 }
+            if same == length { return true }
+            start += 1
+        }
+        return false
     }
 }

@@ -38,8 +38,9 @@ import Linux
     ///
     /// - Throws: ENOENT, EEXIST or EBUSY if something is missing, is there already, or is in use; EAGAIN if the kernel put it
     ///   off again and again; else EPERM, EOPNOTSUPP or EINVAL.
+    @inline(never)
     public mutating func run(_ transaction: Transaction) throws(Failure) {
-        if !transaction.isEmpty { _ = try run(transaction.text, transaction.operation) }
+        _ = try run(transaction.text, transaction.operation)
     }
 
     /// Asks whether a transaction would succeed, and changes nothing.
@@ -49,15 +50,14 @@ import Linux
 
     /// What is in a table or, with an object, in that part of it; nothing if it doesn't exist.
     public mutating func list(_ table: Table, _ object: Object = .table) throws(Failure) -> Listing? {
-        let name = object.name.isEmpty ? "" : " \(object.name)"
-        let command = "list \(object.kind) \(table.description)\(name)\n"
+        let command = "list " + table.place(of: object)
         let output: [UInt8]
-        do { output = try run(command, "list \(table.description)", json: true) } catch {
+        do { output = try run(command, command, json: true) } catch {
             if error.errno == .noSuchFile { return nil }
             throw error
         }
         do { return Listing(try JSON.parse(output)) } catch {
-            throw Failure(.inputOutput, "read the list of \(table.description)", kernelText: error.description)
+            throw Failure(.inputOutput, command, kernelText: error.description)
         }
     }
 
@@ -67,17 +67,17 @@ import Linux
         json: Bool = false,
         dry: Bool = false
     ) throws(Failure) -> [UInt8] {
-        var refusal = Refusal("")
-        for _ in 0..<Self.attempts {
+        var attempt = 1
+        while true {
             let answer = unsafe clibnftables_run(context, commands, json, dry)
-            if unsafe answer.succeeded {
-                Trace.step("nftables \(operation):\n\(commands)")
-                return unsafe Array(String(cString: answer.output).utf8)
+            let output = unsafe String(cString: answer.succeeded ? answer.output : answer.error)
+            Trace.step("nftables \(operation):\n\(commands)\(json ? "" : output)")
+            if unsafe answer.succeeded { return Array(output.utf8) }
+            let refusal = Refusal(output)
+            guard refusal.errno == .wouldBlock, attempt < Self.attempts else {
+                throw Failure(refusal.errno, operation, kernelText: refusal.text)
             }
-            refusal = unsafe Refusal(String(cString: answer.error))
-            Trace.step("nftables \(operation): \(refusal.text), of\n\(commands)")
-            guard refusal.errno == .wouldBlock else { break }
+            attempt += 1
         }
-        throw Failure(refusal.errno, operation, kernelText: refusal.text)
     }
 }

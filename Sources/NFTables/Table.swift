@@ -2,29 +2,19 @@
 
 /// A table of the packet filter: all that the suite keeps for one purpose, so that nobody else's rules are touched.
 public struct Table: Sendable {
-    /// Which packets a table sees.
-    public enum Family: String, Sendable {
-        /// IPv4.
-        case ip
-        /// IPv6.
-        case ip6
-        /// IPv4 and IPv6.
-        case inet
-        /// Frames on bridges.
-        case bridge
+    /// Its family and name, as nft(8) writes them.
+    public let description: String
+
+    /// Names a table of a family: ip, ip6, inet for both, or bridge for frames on bridges.
+    public init(_ description: String) { self.description = description }
+
+    /// The words by which a command names an object.
+    func place(of object: Object) -> String {
+        var text = object.kind
+        for part in [description, object.name] where !part.isEmpty {
+            text += " "
+            text += part
+        }
+        return text
     }
-
-    /// Which packets it sees.
-    public let family: Family
-    /// Its name in the family.
-    public let name: String
-
-    /// Names a table.
-    public init(_ family: Family, _ name: String) {
-        self.family = family
-        self.name = name
-    }
-
-    /// Both, as nft(8) writes them.
-    public var description: String { "\(family.rawValue) \(name)" }
 }

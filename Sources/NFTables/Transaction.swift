@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Changes to one table that happen together or not at all, with the verbs of nft(8).
+///
+/// The verbs are never inlined, because a plugin uses them in so many places that it would double what its rules take.
 public struct Transaction: Sendable {
     /// What it is for, in words: "guard veth1a2b3c4d5e6".
     public let operation: String
@@ -14,30 +16,37 @@ public struct Transaction: Sendable {
         self.table = table
     }
 
-    /// Whether there is nothing to do.
-    public var isEmpty: Bool { text.isEmpty }
-
     /// Adds what may be there already; a rule comes to be there twice.
-    public mutating func add(_ object: Object) { append("add", object, object.body) }
+    @inline(never)
+    public mutating func add(_ object: Object) { append("add ", object) }
 
     /// Adds what must not be there yet.
-    public mutating func create(_ object: Object) { append("create", object, object.body) }
+    @inline(never)
+    public mutating func create(_ object: Object) { append("create ", object) }
 
-    /// Deletes what must be there.
-    public mutating func delete(_ object: Object) { append("delete", object, object.key) }
-
-    /// Deletes what may be missing, by adding it first: libnftables knows "destroy" only from 1.0.8 on.
-    public mutating func deleteIfExists(_ objects: Object...) {
-        for object in objects { add(object) }
-        for object in objects.reversed() { delete(object) }
+    /// Deletes what must be there: anything but a rule, which goes with its chain.
+    @inline(never)
+    public mutating func delete(_ object: Object) {
+        append("delete ", object, isWhole: object.kind == "element")
     }
 
-    /// Empties a chain or a map.
-    public mutating func flush(_ object: Object) { append("flush", object, "") }
+    /// Deletes what may be missing, by adding it first: libnftables knows "destroy" only from 1.0.8 on.
+    public mutating func deleteIfExists(_ object: Object) {
+        add(object)
+        delete(object)
+    }
 
-    private mutating func append(_ verb: String, _ object: Object, _ rest: String) {
-        text += "\(verb) \(object.kind) \(table.description)"
-        for part in [object.name, rest] where !part.isEmpty { text += " \(part)" }
+    /// Empties a chain, a map or a set.
+    public mutating func flush(_ object: Object) { append("flush ", object, isWhole: false) }
+
+    @inline(never)
+    private mutating func append(_ verb: String, _ object: Object, isWhole: Bool = true) {
+        text += verb
+        text += table.place(of: object)
+        if isWhole, !object.body.isEmpty {
+            text += " "
+            text += object.body
+        }
         text += "\n"
     }
 }

@@ -156,14 +156,23 @@ import Testing
         withExtendedLifetime(writer.rawValue) {}
     }
 
-    @Test func aProgramThatNobodyWaitedForHasEndedWithItsValue() throws {
+    @Test func aProgramThatNobodyWaitsForAnyMoreIsToldToEnd() throws {
         let directory = try TemporaryDirectory()
-        let script = "sleep 0.1; echo done > \(directory.path("file"))"
+        let file = directory.path("file")
+        // It takes its time over the end, and only then is the value gone.
+        let script = "trap 'sleep 0.1; echo ended > \(file); exit' TERM; echo > \(file).ready; sleep 20 >/dev/null 2>&1 & wait"
         do {
             let environment = Environment(["PATH=/usr/bin:/bin"])
-            _ = try ChildProcess.start("/bin/sh", arguments: ["-c", script], environment: environment, input: [])
+            let child = try ChildProcess.start(
+                "/bin/sh",
+                arguments: ["-c", script],
+                environment: environment,
+                input: []
+            )
+            while !FileManager.default.fileExists(atPath: "\(file).ready") { usleep(1000) }
+            withExtendedLifetime(child) {}
         }
-        #expect(FileManager.default.fileExists(atPath: directory.path("file")))
+        #expect(FileManager.default.fileExists(atPath: file))
     }
 
     @Test func aFailedStartLeavesNoDescriptors() throws {

@@ -109,9 +109,7 @@ import Testing
         var kernel = try Kernel.open()
         try kernel.send { batch in
             batch.addLink(NewLink(name: "a0", kind: .veth(peer: VethPeer(name: "b0"))))
-            var change = LinkChange()
-            change.generatesLinkLocalAddress = generates
-            batch.setLink("a0", change)
+            if !generates { batch.withholdLinkLocalAddress("a0") }
         }
         #expect(try Sysctl.read("net/ipv6/conf/a0/addr_gen_mode") == (generates ? "0" : "1"))
         var up = LinkChange()
@@ -120,6 +118,17 @@ import Testing
         try kernel.send { batch in ["a0", "b0"].forEach { batch.setLink($0, change) } }
         let index = try kernel.existing("a0").index
         #expect(try kernel.addresses(of: index).contains { $0.scope == 253 } == generates)
+    }
+
+    @Test func anInterfaceTooSmallForIPv6IsSetUpAllTheSame() throws {
+        var kernel = try Kernel.open()
+        let mtu: UInt32 = 1279
+        try kernel.send { batch in
+            batch.addLink(NewLink(name: "a0", kind: .veth(peer: VethPeer(name: "b0", mtu: mtu)), mtu: mtu))
+            batch.withholdLinkLocalAddress("a0")
+            batch.setLink("a0", LinkChange.alias("told"))
+        }
+        #expect(try kernel.existing("a0").alias == "told")
     }
 
     @Test(arguments: [true, false], [true, false])
@@ -151,5 +160,13 @@ import Testing
         try kernel.send { $0.deleteLink("b0") }
         #expect(try kernel.links(kind: "veth").isEmpty)
         #expect(kernel.refusal { $0.deleteLink("b0") }?.errno == .noSuchDevice)
+    }
+}
+
+extension LinkChange {
+    fileprivate static func alias(_ text: String) -> LinkChange {
+        var change = LinkChange()
+        change.alias = text
+        return change
     }
 }

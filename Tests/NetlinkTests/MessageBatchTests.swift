@@ -53,9 +53,9 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
             (change.mac, change.mtu, change.master) = (mac, 1400, 0)
             (change.isUp, change.isPromiscuous) = (true, false)
             change.alias = "cni:lab/c1/eth0"
-            change.generatesLinkLocalAddress = false
             batch.setLink("eth0", change)
         },
+        MessageCase("link-local-withheld") { $0.withholdLinkLocalAddress("eth0") },
         MessageCase("link-change-nothing") { $0.setLink("eth0", LinkChange()) },
         MessageCase("port-settings") { $0.setPort("veth0", index: 7, hairpin: true, isolated: false) },
         MessageCase("vlan-add") { $0.addVLANs(100...100, to: "veth0", index: 7, isUntagged: true) },

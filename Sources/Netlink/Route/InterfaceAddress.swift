@@ -13,6 +13,8 @@ public struct InterfaceAddress: Equatable, Sendable {
     public let flags: UInt32
     /// The scope: 0 is global, 253 is that of the link.
     public let scope: UInt8
+    /// What the kernel said of it, with all that this code does not read.
+    private let description: [UInt8]
 
     /// Whether the address may not be used yet, because nobody knows whether it is unique.
     public var isTentative: Bool { flags & UInt32(IFA_F_TENTATIVE) != 0 && !hasFailed }
@@ -43,6 +45,7 @@ public struct InterfaceAddress: Equatable, Sendable {
         self.interface = interface
         self.prefix = prefix
         self.flags = flags
+        description = Array(payload)
         scope = payload[payload.startIndex + 3]
     }
 }
@@ -66,6 +69,15 @@ extension MessageBatch {
         }
     }
 
+    /// Adds an address just as it was: with its label, its broadcast address and its flags.
+    public mutating func restoreAddress(_ address: InterfaceAddress) {
+        let header = address.header
+        begin("restore the address \(address.prefix.description)", RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, header)
+        for attribute in address.attributes where attribute.type != IFA_CACHEINFO {
+            put(attribute.type, Array(attribute.value))
+        }
+    }
+
     /// Adds the removal of an address from an interface: ip address delete.
     public mutating func deleteAddress(_ prefix: Prefix, from interface: UInt32) {
         begin("delete the address \(prefix.description)", RTM_DELADDR, 0, Self.header(prefix, interface))
@@ -84,6 +96,19 @@ extension MessageBatch {
         header.ifa_index = interface
         return header
     }
+}
+
+extension InterfaceAddress {
+    fileprivate var header: ifaddrmsg {
+        var header = ifaddrmsg()
+        header.ifa_family = prefix.address.family.kernelValue
+        header.ifa_prefixlen = UInt8(prefix.length)
+        header.ifa_scope = scope
+        header.ifa_index = interface
+        return header
+    }
+
+    fileprivate var attributes: Attributes { Attributes(description.dropFirst(MemoryLayout<ifaddrmsg>.size)) }
 }
 
 extension IPAddress.Family {

@@ -17,8 +17,6 @@ public struct LinkChange: Sendable {
     public var isPromiscuous: Bool?
     /// The alias that ip-link(8) shows.
     public var alias: String?
-    /// Whether the kernel gives the interface an IPv6 link-local address by itself.
-    public var generatesLinkLocalAddress: Bool?
 
     /// Describes a change of nothing.
     public init() {}
@@ -36,14 +34,20 @@ extension MessageBatch {
         if let mtu = change.mtu { put(IFLA_MTU, mtu) }
         if let master = change.master { put(IFLA_MASTER, master) }
         if let alias = change.alias { put(IFLA_IFALIAS, Array(alias.utf8.prefix(255))) }
-        if let generates = change.generatesLinkLocalAddress {
-            nest(IFLA_AF_SPEC) { families in
-                families.nest(Int(AF_INET6)) {
-                    let mode = generates ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE
-                    $0.put(IFLA_INET6_ADDR_GEN_MODE, UInt8(mode.rawValue))
-                }
+    }
+
+    /// Adds that the kernel does not give an interface an IPv6 link-local address by itself: ip link set addrgenmode none.
+    ///
+    /// A kernel without IPv6, or an interface whose MTU is too small for it, has nothing to change.
+    public mutating func withholdLinkLocalAddress(_ name: String) {
+        begin("withhold the link-local address of \(name)", RTM_NEWLINK, 0, ifinfomsg())
+        put(IFLA_IFNAME, name)
+        nest(IFLA_AF_SPEC) { families in
+            families.nest(Int(AF_INET6)) {
+                $0.put(IFLA_INET6_ADDR_GEN_MODE, UInt8(IN6_ADDR_GEN_MODE_NONE.rawValue))
             }
         }
+        forgive(EAFNOSUPPORT)
     }
 
     /// Adds a change of what a bridge does with one of its ports: bridge link set.

@@ -56,7 +56,7 @@ import Linux
     ///
     /// The kernel goes on after a message that it refuses; the first refusal is thrown once all have been answered.
     public mutating func send(_ batch: consuming MessageBatch) throws(Failure) {
-        let operations = batch.operations
+        let (operations, forgiven) = (batch.operations, batch.forgiven)
         if operations.isEmpty, !batch.overflowed { return }
         let first = try transmit(&batch)
         var failure: Failure?
@@ -66,14 +66,10 @@ import Linux
             {
                 guard case .error(let errno, let text) = message.content else { continue }
                 answered += 1
-                let operation = operations[Int(message.sequence &- first)]
-                if errno == 0 {
-                    Trace.step("netlink \(operation)")
-                } else {
-                    let refusal = Failure(Errno(errno), operation, kernelText: text)
-                    Trace.step("netlink \(operation): \(Errno(errno).name) \(text ?? "")")
-                    failure = failure ?? refusal
-                }
+                let position = Int(message.sequence &- first)
+                Trace.step("netlink \(operations[position]): \(errno == 0 ? "done" : Errno(errno).name) \(text ?? "")")
+                if errno == 0 || errno == forgiven[position] { continue }
+                failure = failure ?? Failure(Errno(errno), operations[position], kernelText: text)
             }
         }
         if let failure { throw failure }

@@ -19,6 +19,8 @@ import CLibMNL
     private var current: UnsafeMutablePointer<nlmsghdr>
     /// What each message does, in words for errors and traces.
     private(set) var operations: [String] = []
+    /// The number of the error that does not matter, for messages that have one.
+    private(set) var forgiven: [Int: Int32] = [:]
     private(set) var overflowed = false
 
     /// Makes an empty batch.
@@ -72,6 +74,9 @@ import CLibMNL
         guard let place = unsafe mnl_nlmsg_put_extra_header(current, MemoryLayout<Header>.size) else { return }
         unsafe place.storeBytes(of: header, as: Header.self)
     }
+
+    /// Has an error of the message that was begun last count as success.
+    mutating func forgive(_ errno: Int32) { forgiven[operations.count - 1] = errno }
 
     /// Numbers the messages, starting with the given sequence number.
     mutating func number(from first: UInt32) {

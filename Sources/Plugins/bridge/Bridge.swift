@@ -4,6 +4,7 @@ import Addressing
 import CNI
 import Interfaces
 import Linux
+import NFTables
 import Netlink
 
 /// Connects a container to a bridge on the host with a veth pair.
@@ -18,6 +19,10 @@ struct Bridge: Plugin {
         try configuration.refuseUnsupported()
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
         let netns = try request.openNamespace()
+        // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
+        undo.keep(try CNIError.attempt("wait for another ADD") { () throws(Errno) in
+            try netns.lock(shared: false, limitMilliseconds: 30_000)
+        })
         var inside = try ContainerInterface.open(attachment, in: netns)
         var host = try Kernel.open()
         try VethPair.refuseExisting(attachment, &host)
@@ -29,6 +34,8 @@ struct Bridge: Plugin {
 
         let device = BridgeDevice(configuration, ownPort: attachment.hostInterface)
         let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
+        // Before the container's end goes up, so that no frame escapes.
+        if configuration.macspoofchk { try SpoofCheck(attachment).add(pair.containerMAC.description, undo: &undo) }
 
         if !configuration.disableContainerInterface {
             try inside.prepare(in: netns, detectsDuplicates: configuration.enabledad)
@@ -56,11 +63,17 @@ struct Bridge: Plugin {
 
     func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         var effort = BestEffort()
+        var rules: SpoofCheck.Rules?
+        if request.configuration.macspoofchk {
+            effort.attempt { () throws(CNIError) in rules = try SpoofCheck(request.attachment).remove() }
+        }
         var ipam: IPAM?
         effort.attempt { () throws(CNIError) in ipam = try request.ipam() }
         if let ipam, ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
         effort.attempt { () throws(CNIError) in try detach(request) }
         if let ipam, !ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
+        // Last, because it waits for the same as the deletion of the pair did.
+        rules.take()?.close()
         try effort.finish()
     }
 
@@ -78,15 +91,25 @@ struct Bridge: Plugin {
             result,
             &host
         )
+        if request.configuration.macspoofchk {
+            try SpoofCheck(request.attachment).verify(link.mac?.description ?? expected.mac)
+        }
     }
 
     func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
         var effort = BestEffort()
+        var rules: SpoofCheck.Rules?
+        if request.configuration.macspoofchk {
+            effort.attempt { () throws(CNIError) in
+                rules = try SpoofCheck.collect(request.attachment.network, keeping: valid)
+            }
+        }
         effort.attempt { () throws(CNIError) in
             var host = try Kernel.open()
             try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
         }
         effort.attempt { () throws(CNIError) in try request.ipam()?.collect() }
+        rules.take()?.close()
         try effort.finish()
     }
 
@@ -101,5 +124,6 @@ struct Bridge: Plugin {
                 "it is a \"\(link.kind)\" interface"
             )
         }
+        if request.configuration.macspoofchk { try SpoofCheck.probe() }
     }
 }

@@ -21,9 +21,10 @@ extension BridgeDevice {
         let wanted = result.ips.compactMap { ip in
             ip.gateway.flatMap { Prefix(address: $0, length: ip.address.length) }
         }
-        let present = try host.addresses(of: device.index).map { $0.prefix }
+        let addresses = try host.addresses(of: device.index)
+        let present = addresses.map { $0.prefix }
         // The gateways of several ranges live side by side; what else is there was not made by this configuration.
-        let foreign = present.filter { !wanted.contains($0) }
+        let foreign = addresses.filter { !wanted.contains($0.prefix) }
         var families: Set<IPAddress.Family> = []
         for prefix in wanted {
             if !present.contains(prefix) {
@@ -49,7 +50,7 @@ extension BridgeDevice {
     /// Removes addresses that exclude a new one, if the configuration allows it.
     private func makeRoom(
         for wanted: Prefix,
-        among present: [Prefix],
+        among present: [InterfaceAddress],
         on device: Link,
         _ host: inout Kernel,
         undo: inout UndoStack
@@ -57,23 +58,22 @@ extension BridgeDevice {
         let family = wanted.address.family
         // A second IPv4 network would make the choice of source addresses a matter of luck; IPv6 is made for several.
         let conflicts = present.filter { other in
-            other.address.family == family && (family == .v4 || other.overlaps(wanted))
+            other.prefix.address.family == family && (family == .v4 || other.prefix.overlaps(wanted))
         }
         if let conflict = conflicts.first, !configuration.forceAddress {
             throw CNIError(
                 .invalidConfiguration,
                 "\"\(device.name)\" already has an IP address different from \(wanted.description)",
-                "it has \(conflict.description); set forceAddress to replace it, or use another bridge for this network"
+                "it has \(conflict.prefix.description); set forceAddress to replace it, or use another bridge for this network"
             )
         }
-        let (name, index) = (device.name, device.index)
         for conflict in conflicts {
             var batch = MessageBatch()
-            batch.deleteAddress(conflict, from: index)
+            batch.deleteAddress(conflict.prefix, from: device.index)
             try host.send(batch)
-            try owe("give \(name) the address \(conflict.description) back", to: &undo) { host throws(CNIError) in
+            try owe("give \(device.name) the address \(conflict.prefix.description) back", to: &undo) { host throws(CNIError) in
                 var batch = MessageBatch()
-                batch.addAddress(conflict, to: index)
+                batch.restoreAddress(conflict)
                 try host.send(batch)
             }
         }

@@ -25,7 +25,7 @@ extension BridgeDevice {
         var change = LinkChange.up
         batch.setLink(gateway, change)
         change.master = bridge.index
-        change.generatesLinkLocalAddress = false
+        batch.withholdLinkLocalAddress(port)
         batch.setLink(port, change)
         do throws(CNIError) {
             try host.send(batch)

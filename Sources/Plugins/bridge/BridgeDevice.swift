@@ -56,11 +56,7 @@ struct BridgeDevice {
                 "bridge: it is a \"\(bridge.kind)\" interface; choose another name or remove it"
             )
         }
-        if !bridge.isUp {
-            // Before it goes up, or a router on the link gives the host an address.
-            try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", "0")
-            try change(LinkChange.up, &host)
-        }
+        if !bridge.isUp { try switchOn(&host, undo: &undo) }
         if configuration.promiscMode && bridge.promiscuity == 0 {
             var promiscuous = LinkChange()
             promiscuous.isPromiscuous = true
@@ -76,6 +72,19 @@ struct BridgeDevice {
         return bridge
     }
 
+    private func switchOn(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
+        // Before it goes up, or a router on the link gives the host an address.
+        let key = "net/ipv6/conf/\(name)/accept_ra"
+        let before = try? Sysctl.ensure(key, "0")
+        try change(LinkChange.up, &host)
+        try owe("switch \(name) off again", to: &undo) { [self] host throws(CNIError) in
+            var off = LinkChange()
+            off.isUp = false
+            try change(off, &host)
+            if let before = before ?? nil { try Sysctl.set(key, before) }
+        }
+    }
+
     private func create(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
         var batch = MessageBatch()
         // An address of its own: the kernel would take the lowest of the ports', which changes as they come and go.
@@ -85,7 +94,7 @@ struct BridgeDevice {
         do throws(CNIError) {
             try host.send(batch)
             let name = name
-            try owe("delete the bridge \(name)", to: &undo) { host throws(CNIError) in
+            try owe("delete the bridge \(name)", to: &undo, sparesEveryPort: true) { host throws(CNIError) in
                 try host.deleteLink(ifExists: name)
             }
         } catch {
@@ -128,9 +137,12 @@ struct BridgeDevice {
 
 extension BridgeDevice {
     /// Owes an act on what attachments share; it is left out if another one has come to use the bridge meanwhile.
+    ///
+    /// With `sparesEveryPort` it is also left out if anything else is a port of the bridge.
     func owe(
         _ act: String,
         to undo: inout UndoStack,
+        sparesEveryPort: Bool = false,
         _ body: @escaping (inout Kernel) throws(CNIError) -> Void
     ) throws(CNIError) {
         let (name, own) = (name, [ownPort, gatewayPort])
@@ -138,11 +150,9 @@ extension BridgeDevice {
             let lock = try SharedInterfaceLock.acquire(alone: true)
             defer { withExtendedLifetime(lock) {} }
             var host = try Kernel.open()
-            guard let bridge = try host.link(named: name),
-                try host.links(master: bridge.index).allSatisfy({ own.contains($0.name) })
-            else {
-                return
-            }
+            guard let bridge = try host.link(named: name) else { return }
+            let others = try host.links(master: bridge.index).filter { !own.contains($0.name) }
+            if others.contains(where: { sparesEveryPort || Attachment.isAlias($0.alias) }) { return }
             try body(&host)
         }
     }
