@@ -45,6 +45,7 @@ public struct ContainerInterface: ~Copyable {
         self.detectsDuplicates = detectsDuplicates
         try namespace.perform { () throws(CNIError) in
             try Sysctl.set("\(v4)/arp_notify", "1")
+            try Sysctl.set("\(v6)/ndisc_notify", "1")
             try Sysctl.set("\(v6)/accept_ra", "0")
             try Sysctl.set("\(v6)/accept_dad", detectsDuplicates ? "1" : "0")
             if detectsDuplicates { try Sysctl.set("\(v6)/enhanced_dad", "1") }
@@ -82,6 +83,18 @@ public struct ContainerInterface: ~Copyable {
             batch = MessageBatch()
         }
         for route in result.routes { batch.addRoute(Route(route, through: result.ips, interface: link.index)) }
+        try kernel.send(batch)
+    }
+
+    /// Tells the neighbours whose the addresses are now, which they may have known as somebody else's.
+    ///
+    /// To be called when frames get through. The kernel announces addresses when the hardware address is set, even to what
+    /// it was; its announcement when the interface goes up comes too early for a bridge port.
+    public mutating func announce(_ mac: MACAddress) throws(CNIError) {
+        var change = LinkChange()
+        change.mac = mac
+        var batch = MessageBatch()
+        batch.setLink(name, change)
         try kernel.send(batch)
     }
 

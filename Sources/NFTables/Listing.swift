@@ -1,50 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import JSON
-
-/// What libnftables lists of a table.
+/// What libnftables lists of a table or of a part of it, in the language of nft(8).
+///
+/// The library writes each thing in one way only, so that a reader can look for it as text. To read its JSON instead would
+/// add six times as much code to a plugin.
 public struct Listing: Sendable {
-    /// A rule with what a reader can look for.
-    public struct Rule: Sendable {
-        /// The chain that it is in.
-        public let chain: String
-        /// The text for people that it carries.
-        public let comment: String
-        /// Its expressions as libnftables-json(5) writes them, without spaces.
-        public let expressions: String
+    private let text: [UInt8]
+
+    /// Takes what the library printed.
+    init(_ text: [UInt8]) { self.text = text }
+
+    /// Whether a text occurs in it.
+    public func contains(_ part: String) -> Bool { text.find(part) != nil }
+
+    /// How often a text occurs in it.
+    public func count(_ part: String) -> Int {
+        var (count, start) = (0, 0)
+        while let place = text.find(part, from: start) { (count, start) = (count + 1, place + 1) }
+        return count
     }
 
-    /// The rules in the order of their chains.
-    public private(set) var rules: [Rule] = []
-    /// The elements of the maps, each a key and a value, as libnftables-json(5) writes them without spaces.
-    public private(set) var elements: [String] = []
-
-    /// Reads the library's document; what it doesn't know it passes over.
-    init(_ document: JSON) {
-        for object in document["nftables"].elements {
-            let rule = object["rule"]
-            if let chain = rule["chain"].text {
-                rules.append(
-                    Rule(chain: chain, comment: rule["comment"].text ?? "", expressions: rule["expr"].written)
-                )
-            }
-            for element in object["map"]["elem"].elements { elements.append(element.written) }
+    /// The names of the chains that begin with a text and in which another text occurs.
+    public func chains(named prefix: String, containing part: String) -> [String] {
+        let beginning = "\tchain " + prefix
+        var names: [String] = []
+        var start = 0
+        while let place = text.find(beginning, from: start) {
+            start = place + 7
+            // The next one begins where this one ends.
+            guard let found = text.find(part, from: start) else { break }
+            if let next = text.find("\tchain ", from: start), next < found { continue }
+            let end = text.find(" ", from: start) ?? start
+            names.append(String(decoding: text[start..<end], as: UTF8.self))
         }
+        return names
     }
 }
 
-extension JSON {
-    /// The member of an object, or null.
-    fileprivate subscript(key: String) -> JSON {
-        if case .object(let object) = self { object[key] ?? .null } else { .null }
+extension [UInt8] {
+    /// Where a text begins, at a place or behind it.
+    @inline(never)
+    func find(_ part: String, from start: Int = 0) -> Int? {
+        let part = Array(part.utf8)
+        var place = start
+        while place + part.count <= count {
+            var same = 0
+            while same < part.count, self[place + same] == part[same] { same += 1 }
+            if same == part.count { return place }
+            place += 1
+        }
+        return nil
     }
-
-    /// The elements of an array, or none.
-    fileprivate var elements: [JSON] { if case .array(let elements) = self { elements } else { [] } }
-
-    /// The text of a string, or nothing.
-    fileprivate var text: String? { if case .string(let text) = self { text } else { nil } }
-
-    /// The value as text without spaces.
-    fileprivate var written: String { String(decoding: serialize(), as: UTF8.self) }
 }

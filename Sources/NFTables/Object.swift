@@ -42,22 +42,22 @@ public struct Object: Sendable {
     public static func element(of map: String, _ content: String) -> Object { Object("element", map, block(content)) }
 
     @inline(never)
-    private static func block(_ content: String) -> String { content.isEmpty ? "" : "{ " + content + " }" }
+    private static func block(_ content: String) -> String { content.isEmpty ? "" : joined("{ ", content, " }") }
 
     /// A text in quotation marks, such as a comment or the name of an interface.
     ///
     /// The language cannot write a quotation mark, and the kernel keeps 128 bytes: such a mark becomes an apostrophe, and
     /// what is too long is cut between two characters.
     public static func quoted(_ text: String) -> String {
-        var bytes: [UInt8] = [UInt8(ascii: "\"")]
-        for byte in text.utf8 { bytes.append(byte == UInt8(ascii: "\"") || byte < 0x20 ? UInt8(ascii: "'") : byte) }
-        if bytes.count > 129 {
-            var end = 129
-            // The second and later bytes of a character.
-            while bytes[end] & 0xc0 == 0x80 { end -= 1 }
-            bytes.removeLast(bytes.count - end)
+        let mark = UInt8(ascii: "\"")
+        var bytes = [mark]
+        for byte in Array(text.utf8) {
+            // The first byte of a character tells how many it has; the others find room where it did.
+            let width = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
+            if bytes.count + width > 129 { break }
+            bytes.append(byte == mark || byte < 0x20 ? UInt8(ascii: "'") : byte)
         }
-        bytes.append(UInt8(ascii: "\""))
+        bytes.append(mark)
         return String(decoding: bytes, as: UTF8.self)
     }
 }

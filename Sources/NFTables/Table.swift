@@ -8,13 +8,21 @@ public struct Table: Sendable {
     /// Names a table of a family: ip, ip6, inet for both, or bridge for frames on bridges.
     public init(_ description: String) { self.description = description }
 
-    /// The words by which a command names an object.
-    func place(of object: Object) -> String {
-        var text = object.kind
-        for part in [description, object.name] where !part.isEmpty {
-            text += " "
-            text += part
-        }
-        return text
+    /// The words by which a command names an object, behind its verb.
+    func command(_ verb: String, _ object: Object, _ rest: String = "") -> String {
+        joined(
+            verb,
+            object.kind,
+            " ",
+            description,
+            object.name.isEmpty ? "" : " ",
+            object.name,
+            rest.isEmpty ? "" : " ",
+            rest
+        )
     }
 }
+
+/// Texts one after the other: less code than interpolations and operators, of which rules need many.
+@inline(never)
+public func joined(_ parts: String...) -> String { parts.joined(separator: "") }

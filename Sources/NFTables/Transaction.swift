@@ -41,12 +41,6 @@ public struct Transaction: Sendable {
 
     @inline(never)
     private mutating func append(_ verb: String, _ object: Object, isWhole: Bool = true) {
-        text += verb
-        text += table.place(of: object)
-        if isWhole, !object.body.isEmpty {
-            text += " "
-            text += object.body
-        }
-        text += "\n"
+        text = joined(text, table.command(verb, object, isWhole ? object.body : ""), "\n")
     }
 }

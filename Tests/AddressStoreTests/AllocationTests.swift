@@ -39,7 +39,8 @@ import Testing
 
     @Test func anAttachmentGetsNoSecondAddress() throws {
         try folder.allocate([AddressRequest(small)], to: lease("a"))
-        let error = failure { () throws(StoreError) in _ = try folder.allocate([AddressRequest(small)], to: lease("a")) }
+        let error = failure { () throws(StoreError) in _ = try folder.allocate([AddressRequest(small)], to: lease("a"))
+        }
         #expect(error?.kind == .duplicate)
         let text = "10.0.0.2 has been allocated to a, duplicate allocation is not allowed"
         #expect(error?.message == "failed to allocate for range 0: \(text)")
@@ -53,7 +54,8 @@ import Testing
             ("10.0.0.1", "failed to allocate for range 0: requested ip 10.0.0.1 is subnet's gateway"),
             (
                 "10.0.0.2",
-                "failed to allocate for range 0: requested IP address 10.0.0.2 is not available in range set 10.0.0.1-10.0.0.4"
+                "failed to allocate for range 0: requested IP address 10.0.0.2 is not available in range set "
+                    + "10.0.0.1-10.0.0.4"
             ),
         ] {
             let request = AddressRequest(small, address: try address(text))
@@ -71,7 +73,9 @@ import Testing
             _ = try folder.allocate([AddressRequest(small), AddressRequest(six)], to: lease("c"))
         }
         #expect(error?.kind == .exhausted)
-        #expect(error?.message == "failed to allocate for range 1: no IP addresses available in range set: fd00::2-fd00::3")
+        #expect(
+            error?.message == "failed to allocate for range 1: no IP addresses available in range set: fd00::2-fd00::3"
+        )
         #expect(try folder.leases() == before)
         try folder.expectIndexMatchesFiles()
         #expect(try folder.allocate([AddressRequest(small)], to: lease("c")) == ["10.0.0.4"])
@@ -91,7 +95,11 @@ import Testing
         #expect(try folder.leases() == before)
         try FileManager.default.removeItem(atPath: obstacle)
         try folder.expectIndexMatchesFiles()
-        #expect(try folder.allocate([AddressRequest(small), AddressRequest(six)], to: lease("a")) == ["10.0.0.4", "fd00::2"])
+        #expect(
+            try folder.allocate([AddressRequest(small), AddressRequest(six)], to: lease("a")) == [
+                "10.0.0.4", "fd00::2",
+            ]
+        )
     }
 
     @Test func aFileThatNobodyAnnouncedIsNeverOverwritten() throws {

@@ -102,7 +102,9 @@ import Testing
         try expectNoticed { number in
             let whole = try Data(contentsOf: URL(fileURLWithPath: folder.indexPath))
             // Pure noise, zeros, or noise behind a header that is right but for its time.
-            var garbage = Data(number % 3 == 1 ? [UInt8](repeating: 0, count: whole.count) : generator.bytes(whole.count))
+            var garbage = Data(
+                number % 3 == 1 ? [UInt8](repeating: 0, count: whole.count) : generator.bytes(whole.count)
+            )
             if number % 3 == 2 {
                 garbage.replaceSubrange(0..<48, with: whole.prefix(48))
                 garbage.replaceSubrange(64..<72, with: whole[64..<72])

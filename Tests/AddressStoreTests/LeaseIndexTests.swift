@@ -76,7 +76,9 @@ import Testing
                 present.append(address)
             } else if let place = present.indices.randomElement(using: &generator) {
                 present.swapAt(place, present.count - 1)
-                if let gone = present.popLast(), let known = model.removeValue(forKey: gone) { index.remove(known.key, gone) }
+                if let gone = present.popLast(), let known = model.removeValue(forKey: gone) {
+                    index.remove(known.key, gone)
+                }
             }
             // Of a lease that is not there, nothing happens.
             if model[address] == nil { index.remove(generator.next() | 1 << 63, address) }
@@ -103,15 +105,24 @@ import Testing
                 let start = UInt128.random(in: 0..<600, using: &generator)
                 for bits in start..<min(start + 100, 700) where taken.insert(bits).inserted {
                     index.insert(
-                        IndexedLease(key: 1 << 63, address: IPAddress(family: family, bits: base + bits), boot: 0, netns: ""))
+                        IndexedLease(
+                            key: 1 << 63,
+                            address: IPAddress(family: family, bits: base + bits),
+                            boot: 0,
+                            netns: ""
+                        )
+                    )
                 }
             }
             for _ in 0..<500 {
-                let ends = [UInt128.random(in: 0..<701, using: &generator), .random(in: 0..<701, using: &generator)].sorted()
+                let ends = [UInt128.random(in: 0..<701, using: &generator), .random(in: 0..<701, using: &generator)]
+                    .sorted()
                 let stretch = try #require(
                     AddressRange(
                         first: IPAddress(family: family, bits: base + ends[0]),
-                        last: IPAddress(family: family, bits: base + ends[1])))
+                        last: IPAddress(family: family, bits: base + ends[1])
+                    )
+                )
                 let expected = (ends[0]...ends[1]).first { !taken.contains($0) }.map { base + $0 }
                 let found = index.firstFree(in: stretch)?.bits
                 #expect(found == expected)

@@ -16,7 +16,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "c1\r\neth0", "c1\r\neth0\n", "c1\r\neth0\r\n", " c1 \r\n eth0 ", "\tc1\t\r\n\teth0\t", "c1\neth0", "\r\n c1\r\neth0",
+        "c1\r\neth0", "c1\r\neth0\n", "c1\r\neth0\r\n", " c1 \r\n eth0 ", "\tc1\t\r\n\teth0\t", "c1\neth0",
+        "\r\n c1\r\neth0",
     ])
     func aLeaseIsReadWithBlanksAndAnyLineEnds(content: String) {
         #expect(Lease(content: Array(content.utf8)) == lease("c1"))
@@ -34,7 +35,11 @@ import Testing
         var generator = SeededGenerator("whatIsWrittenIsReadBack")
         let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789_.-")
         for _ in 0..<500 {
-            let id = String((0..<Int.random(in: 1...80, using: &generator)).map { _ in letters[Int.random(in: 0..<39, using: &generator)] })
+            let id = String(
+                (0..<Int.random(in: 1...80, using: &generator)).map { _ in
+                    letters[Int.random(in: 0..<39, using: &generator)]
+                }
+            )
             let name = String(id.reversed().prefix(15))
             #expect(Lease(content: lease(id, name).content) == lease(id, name))
             #expect(lease(id, name).key != Lease(oldForm: id).key)
@@ -55,11 +60,14 @@ import Testing
         #expect(folder.read("10.0.0.7") == nil)
     }
 
-    @Test(arguments: ["old", "old\n", " old ", "old\r\n"]) func anOldLeaseIsHonouredAndReleased(content: String) throws {
+    @Test(arguments: ["old", "old\n", " old ", "old\r\n"]) func anOldLeaseIsHonouredAndReleased(content: String) throws
+    {
         try folder.write(content, to: "10.0.0.2")
         #expect(try folder.allocate([pool], to: lease("c1")) == ["10.0.0.3"])
         #expect(try folder.open().addresses(of: lease("old")).map { $0.description } == ["10.0.0.2"])
-        #expect(failure { () throws(StoreError) in _ = try folder.allocate([pool], to: lease("old")) }?.kind == .duplicate)
+        #expect(
+            failure { () throws(StoreError) in _ = try folder.allocate([pool], to: lease("old")) }?.kind == .duplicate
+        )
         #expect(try folder.release(lease("old", "net7")) == ["10.0.0.2"])
         #expect(folder.read("10.0.0.2") == nil)
     }

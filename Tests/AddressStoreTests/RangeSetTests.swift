@@ -45,7 +45,8 @@ import Testing
             start += min(last - start, UInt128(Int.random(in: 0...3, using: &generator)))
             let end = start + min(last - start, UInt128(Int.random(in: 0...9, using: &generator)))
             let addresses = try #require(
-                AddressRange(first: IPAddress(family: family, bits: start), last: IPAddress(family: family, bits: end)))
+                AddressRange(first: IPAddress(family: family, bits: start), last: IPAddress(family: family, bits: end))
+            )
             // In its range, in the next one, or in none.
             let distance = min(last - start, UInt128(Int.random(in: 0...14, using: &generator)))
             let gateway = IPAddress(family: family, bits: start + distance)
@@ -56,7 +57,9 @@ import Testing
         return RangeSet(ranges.shuffled(using: &generator))
     }
 
-    @Test(arguments: [IPAddress.Family.v4, .v6]) func theNextAddressIsThatOfTheNaiveModel(family: IPAddress.Family) throws {
+    @Test(arguments: [IPAddress.Family.v4, .v6]) func theNextAddressIsThatOfTheNaiveModel(
+        family: IPAddress.Family
+    ) throws {
         var generator = SeededGenerator("theNextAddressIsThatOfTheNaiveModel\(family.rawValue)")
         let last: UInt128 = family == .v4 ? UInt128(UInt32.max) : .max
         let bases: [UInt128] = [0, 60, 0x0a00_0000, last - 12, last - 40]
@@ -84,16 +87,24 @@ import Testing
 
     @Test func aGatewayIsSkippedOnlyInItsOwnRange() throws {
         let set = try rangeSet(
-            "10.0.0.0/24", [("10.0.0.2", "10.0.0.2", "10.0.0.9"), ("10.0.0.9", "10.0.0.9", "10.0.0.1")])
+            "10.0.0.0/24",
+            [("10.0.0.2", "10.0.0.2", "10.0.0.9"), ("10.0.0.9", "10.0.0.9", "10.0.0.1")]
+        )
         let next = set.next(after: try address("10.0.0.2")) { $0.first }
         #expect(next?.description == "10.0.0.9")
         #expect(set.count == 2)
     }
 
     @Test func theCountLeavesOutGatewaysInTheirOwnRangeAndDoesNotOverflow() throws {
-        let set = try rangeSet("10.0.0.0/24", [("10.0.0.1", "10.0.0.10", "10.0.0.1"), ("10.0.0.20", "10.0.0.20", "10.0.0.1")])
+        let set = try rangeSet(
+            "10.0.0.0/24",
+            [("10.0.0.1", "10.0.0.10", "10.0.0.1"), ("10.0.0.20", "10.0.0.20", "10.0.0.1")]
+        )
         #expect(set.count == 10)
-        let all = try rangeSet("::/0", [("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "1::"), ("::", "::ff", "1::")])
+        let all = try rangeSet(
+            "::/0",
+            [("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:fffe", "1::"), ("::", "::ff", "1::")]
+        )
         #expect(all.count == .max)
     }
 

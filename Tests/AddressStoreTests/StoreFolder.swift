@@ -108,8 +108,12 @@ func rangeSet(_ subnet: String, _ ranges: [(first: String, last: String, gateway
         try ranges.map { range in
             let addresses = AddressRange(first: try address(range.first), last: try address(range.last))
             return RangeSet.Range(
-                addresses: try #require(addresses), subnet: prefix, gateway: try address(range.gateway))
-        })
+                addresses: try #require(addresses),
+                subnet: prefix,
+                gateway: try address(range.gateway)
+            )
+        }
+    )
 }
 
 /// The lease of the interface eth0 of a container.

@@ -15,7 +15,10 @@ import Testing
         var last: [Int: IPAddress] = [:]
 
         /// The addresses that are given, or why none are.
-        mutating func allocate(_ requests: [AddressRequest], to lease: Lease) -> Result<[IPAddress], StoreError.Kind.Failure> {
+        mutating func allocate(
+            _ requests: [AddressRequest],
+            to lease: Lease
+        ) -> Result<[IPAddress], StoreError.Kind.Failure> {
             var chosen: [IPAddress] = []
             for (number, request) in requests.enumerated() {
                 switch choose(request, number, lease) {
@@ -54,7 +57,10 @@ import Testing
     /// The sets of the test: 13 addresses in two ranges, and 5 of the other family.
     private static func sets() throws -> [RangeSet] {
         [
-            try rangeSet("10.0.0.0/24", [("10.0.0.60", "10.0.0.68", "10.0.0.62"), ("10.0.0.100", "10.0.0.104", "10.0.0.1")]),
+            try rangeSet(
+                "10.0.0.0/24",
+                [("10.0.0.60", "10.0.0.68", "10.0.0.62"), ("10.0.0.100", "10.0.0.104", "10.0.0.1")]
+            ),
             try rangeSet("fd00::/64", [("fd00::1", "fd00::6", "fd00::1")]),
         ]
     }
@@ -65,14 +71,19 @@ import Testing
         let sets = try Self.sets()
         var model = Model()
         for _ in 0..<400 {
-            let owner = lease("c\(Int.random(in: 0..<16, using: &generator))", "eth\(Int.random(in: 0..<2, using: &generator))")
+            let owner = lease(
+                "c\(Int.random(in: 0..<16, using: &generator))",
+                "eth\(Int.random(in: 0..<2, using: &generator))"
+            )
             switch Int.random(in: 0..<10, using: &generator) {
             case 0..<5:
                 let all = sets.prefix(Int.random(in: 1...2, using: &generator))
                 let requests = all.map { set in
                     let wants = Int.random(in: 0..<4, using: &generator) == 0
                     let range = set.ranges.randomElement(using: &generator)
-                    let bits = range.map { UInt128.random(in: $0.addresses.first.bits...$0.addresses.last.bits, using: &generator) }
+                    let bits = range.map {
+                        UInt128.random(in: $0.addresses.first.bits...$0.addresses.last.bits, using: &generator)
+                    }
                     let family = range?.addresses.first.family ?? .v4
                     return AddressRequest(set, address: wants ? bits.map { IPAddress(family: family, bits: $0) } : nil)
                 }
@@ -95,7 +106,9 @@ import Testing
                 let released = try store.release(unless: isKept)
                 #expect(Set(released) == Set(gone))
             }
-            for (number, address) in model.last { #expect(folder.read("last_reserved_ip.\(number)") == address.description) }
+            for (number, address) in model.last {
+                #expect(folder.read("last_reserved_ip.\(number)") == address.description)
+            }
         }
         let files = model.holders.map { ($0.key.description, String(decoding: $0.value.content, as: UTF8.self)) }
         #expect(try folder.leases() == Dictionary(uniqueKeysWithValues: files))
@@ -107,9 +120,13 @@ import Testing
         let set = try rangeSet("10.0.0.0/20", [("10.0.0.2", "10.0.15.254", "10.0.0.1")])
         var store = try folder.open()
         let origin = Origin(boot: "first", netns: "/run/netns/x")
-        for number in 0..<1000 { _ = try store.allocate([AddressRequest(set)], to: lease("c\(number)"), origin: origin) }
+        for number in 0..<1000 {
+            _ = try store.allocate([AddressRequest(set)], to: lease("c\(number)"), origin: origin)
+        }
         for number in 0..<1000 where number % 3 != 0 { #expect(try store.release(lease("c\(number)")).count == 1) }
-        for number in 1000..<1200 { _ = try store.allocate([AddressRequest(set)], to: lease("c\(number)"), origin: origin) }
+        for number in 1000..<1200 {
+            _ = try store.allocate([AddressRequest(set)], to: lease("c\(number)"), origin: origin)
+        }
         for number in 0..<1200 {
             let isHeld = number >= 1000 || number % 3 == 0
             #expect(try store.addresses(of: lease("c\(number)")).count == (isHeld ? 1 : 0))

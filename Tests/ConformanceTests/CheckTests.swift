@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// CHECK finds what was taken away or changed since ADD: section 4.3.
-@Suite("Drift", .ownNetworkNamespace)
+@Suite("Drift", .privateHost)
 struct CheckTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -50,7 +50,7 @@ struct CheckTests {
     }
 
     @Test func aLostLeaseIsFound() throws {
-        for address in ["10.1.0.2", "fd00:1::2"] { unlink("\(host.dataDir)/lan/\(address)") }
+        for address in ["10.1.0.2", "fd00:1::2"] { unsafe unlink("\(host.dataDir)/lan/\(address)") }
         try check().failed(105, "c1")
     }
 

@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// DEL succeeds whatever is missing and leaves nothing: section 4.2.
-@Suite("DEL", .ownNetworkNamespace)
+@Suite("DEL", .privateHost)
 struct DeleteTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -25,7 +25,8 @@ struct DeleteTests {
     func deleteWithoutAddDoesNothing(plugin: String, version: String) throws {
         let before = try host.state(container)
         for netns in [container.path, "", "/nowhere/at/all"] {
-            try host.call("DEL", host.network(plugin, version), in: container).with(["CNI_NETNS": netns]).run().succeeded()
+            try host.call("DEL", host.network(plugin, version), in: container).with(["CNI_NETNS": netns]).run()
+                .succeeded()
         }
         try host.expectUnchanged(since: before, container)
     }
@@ -46,7 +47,9 @@ struct DeleteTests {
         #expect(try container.inside { try Network.link("lo") }?["operstate"] == "DOWN")
     }
 
-    @Test(arguments: [nil, .null, 5, [:], ["cniVersion": "9.9.9"], ["ips": "x"], ["ips": [["address": "x"]]]] as [Value?])
+    @Test(
+        arguments: [nil, .null, 5, [:], ["cniVersion": "9.9.9"], ["ips": "x"], ["ips": [["address": "x"]]]] as [Value?]
+    )
     func deleteNeedsNoPreviousResultAndNoGoodOne(result: Value?) throws {
         try host.add(host.dualStack(), in: container)
         try host.call("DEL", host.dualStack(with: ["prevResult": result]), in: container).run().succeeded()
@@ -150,10 +153,13 @@ struct DeleteTests {
     }
 
     @Test func aDelegatesErrorIsToldAfterTheInterfaceWent() throws {
-        let fake = try FakePlugin(on: host, [
-            "ADD": #"echo '{"ips":[{"address":"10.1.0.9/24"}]}'"#,
-            "DEL": #"echo '{"cniVersion":"1.1.0","code":77,"msg":"no","details":"never"}'; exit 1"#,
-        ])
+        let fake = try FakePlugin(
+            on: host,
+            [
+                "ADD": #"echo '{"ips":[{"address":"10.1.0.9/24"}]}'"#,
+                "DEL": #"echo '{"cniVersion":"1.1.0","code":77,"msg":"no","details":"never"}'; exit 1"#,
+            ]
+        )
         let network = host.network("bridge", with: ["ipam": ["type": "fake"]])
         try host.call("ADD", network, in: container).with(["CNI_PATH": fake.path]).run().succeeded()
         try host.call("DEL", network, in: container).with(["CNI_PATH": fake.path]).run().failed(77, "no: never")

@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// The environment: rules E-1 to E-6.
-@Suite("The environment", .ownNetworkNamespace)
+@Suite("The environment", .privateHost)
 struct EnvironmentTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -42,7 +42,10 @@ struct EnvironmentTests {
     @Test(arguments: ["ADD", "DEL", "GC", "STATUS"])
     func whoDelegatesNeedsThePath(command: String) throws {
         let before = try host.state(container)
-        try host.call(command, host.network("bridge"), in: container).with(["CNI_PATH": nil]).run().failed(4, "CNI_PATH")
+        try host.call(command, host.network("bridge"), in: container).with(["CNI_PATH": nil]).run().failed(
+            4,
+            "CNI_PATH"
+        )
         try host.expectUnchanged(since: before, container)
     }
 
@@ -62,7 +65,11 @@ struct EnvironmentTests {
 
     @Test func anInvalidValueIsReportedBeforeAMissingOne() throws {
         let call = host.call("ADD", host.network("bridge"), in: container)
-        try call.with(["CNI_CONTAINERID": "-a", "CNI_NETNS": ""]).run().failed(4, "invalid characters in containerID", "-a")
+        try call.with(["CNI_CONTAINERID": "-a", "CNI_NETNS": ""]).run().failed(
+            4,
+            "invalid characters in containerID",
+            "-a"
+        )
         try call.with(["CNI_IFNAME": "a b", "CNI_NETNS": ""]).run().failed(4, "whitespace")
     }
 
@@ -152,7 +159,12 @@ struct EnvironmentTests {
         #expect(result["interfaces"]?[2]?["name"] == .string(name))
         let found = try container.inside { try Network.links().compactMap { $0["ifname"]?.string } }
         #expect(Set(found) == ["lo", name])
-        let check = host.call("CHECK", host.network("bridge", with: ["prevResult": result]), in: container, interface: name)
+        let check = host.call(
+            "CHECK",
+            host.network("bridge", with: ["prevResult": result]),
+            in: container,
+            interface: name
+        )
         try check.run().succeeded()
         try host.call("DEL", host.network("bridge"), in: container, interface: name).run().succeeded()
         #expect(try container.inside { try Network.links().count } == 1)
@@ -169,17 +181,25 @@ struct EnvironmentTests {
         }
     }
 
-    @Test(arguments: ["ADD", "CHECK", "DEL"], [
-        ("1234567890123456", "too long"), (String(repeating: "a", count: 300), "too long"), ("ääääääää", "too long"),
-        (".", "interface name is . or .."), ("..", "interface name is . or .."), ("a:b", "contains / or : or whitespace"),
-        ("a/b", "contains / or : or whitespace"), ("a b", "contains / or : or whitespace"),
-        ("a\n", "contains / or : or whitespace"), ("a\u{a0}", "contains / or : or whitespace"),
-        ("a\u{2003}", "contains / or : or whitespace"), ("a\u{85}", "contains / or : or whitespace"),
-        ("\u{3000}", "contains / or : or whitespace"), ("a\t", "contains / or : or whitespace"),
-    ])
+    @Test(
+        arguments: ["ADD", "CHECK", "DEL"],
+        [
+            ("1234567890123456", "too long"), (String(repeating: "a", count: 300), "too long"),
+            ("ääääääää", "too long"),
+            (".", "interface name is . or .."), ("..", "interface name is . or .."),
+            ("a:b", "contains / or : or whitespace"),
+            ("a/b", "contains / or : or whitespace"), ("a b", "contains / or : or whitespace"),
+            ("a\n", "contains / or : or whitespace"), ("a\u{a0}", "contains / or : or whitespace"),
+            ("a\u{2003}", "contains / or : or whitespace"), ("a\u{85}", "contains / or : or whitespace"),
+            ("\u{3000}", "contains / or : or whitespace"), ("a\t", "contains / or : or whitespace"),
+        ]
+    )
     func aBadInterfaceNameIsRefused(command: String, name: (text: String, reason: String)) throws {
         for plugin in ProtocolTests.plugins {
-            try host.call(command, host.network(plugin), in: container, interface: name.text).run().failed(4, name.reason)
+            try host.call(command, host.network(plugin), in: container, interface: name.text).run().failed(
+                4,
+                name.reason
+            )
         }
     }
 

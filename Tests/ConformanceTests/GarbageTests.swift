@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// GC removes exactly what belongs to nobody: section 4.4.
-@Suite("GC", .ownNetworkNamespace)
+@Suite("GC", .privateHost)
 struct GarbageTests {
     private let host: Host
     private let first: ContainerNamespace
@@ -33,7 +33,8 @@ struct GarbageTests {
 
     /// The holders of leases by network, in order.
     private func holders(_ network: String) throws -> [String] {
-        try host.leases().filter { $0.key.hasPrefix("\(network)/") }.map { $0.value.replacing("\r\n", with: " ") }.sorted()
+        try host.leases().filter { $0.key.hasPrefix("\(network)/") }.map { $0.value.replacing("\r\n", with: " ") }
+            .sorted()
     }
 
     private func expectPorts(_ count: Int, sourceLocation: SourceLocation = #_sourceLocation) throws {
@@ -73,7 +74,9 @@ struct GarbageTests {
         let all: Value = [pair("c1"), pair("c2"), pair("c9"), pair("c1", "eth9"), pair("c2", "eth1"), pair("c1")]
         try collect([key: all]).succeeded()
         try host.expectUnchanged(since: before, first, second)
-        let capitalised: Value = [["ContainerID": "c1", "IfName": "eth0"], ["CONTAINERID": "c2", "IFNAME": "eth0", "x": 1]]
+        let capitalised: Value = [
+            ["ContainerID": "c1", "IfName": "eth0"], ["CONTAINERID": "c2", "IFNAME": "eth0", "x": 1],
+        ]
         try collect([key: capitalised]).succeeded()
         try host.expectUnchanged(since: before, first, second)
     }
@@ -86,10 +89,13 @@ struct GarbageTests {
         #expect(try first.inside { try Network.link("net1") } != nil)
     }
 
-    @Test(arguments: [
-        "c1", 5, [:], ["c1"], [["containerID": "c1"]], [["ifname": "eth0"]], [["containerID": 1, "ifname": "eth0"]], true,
-        [["containerID": "c1", "ifname": "eth0"], 5],
-    ] as [Value])
+    @Test(
+        arguments: [
+            "c1", 5, [:], ["c1"], [["containerID": "c1"]], [["ifname": "eth0"]],
+            [["containerID": 1, "ifname": "eth0"]], true,
+            [["containerID": "c1", "ifname": "eth0"], 5],
+        ] as [Value]
+    )
     func aListThatIsNoneRemovesNothing(list: Value) throws {
         let before = try host.state(first, second)
         try collect([key: .some(list)]).failed(7, key)
@@ -118,9 +124,13 @@ struct GarbageTests {
     }
 
     @Test func theErrorOfADelegateIsToldAndTheRestIsDone() throws {
-        let fake = try FakePlugin(on: host, [
-            "ADD": #"echo '{"ips":[{"address":"10.5.0.9/24"}]}'"#, "GC": #"echo '{"code":51,"msg":"half","details":"way"}'; exit 1"#,
-        ])
+        let fake = try FakePlugin(
+            on: host,
+            [
+                "ADD": #"echo '{"ips":[{"address":"10.5.0.9/24"}]}'"#,
+                "GC": #"echo '{"code":51,"msg":"half","details":"way"}'; exit 1"#,
+            ]
+        )
         let network = host.network("bridge", with: ["name": "fake", "ipam": ["type": "fake"], key: []])
         let add = host.call("ADD", network, in: first, id: "c5", interface: "net5").with(["CNI_PATH": fake.path])
         try add.run().succeeded()

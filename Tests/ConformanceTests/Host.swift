@@ -36,9 +36,13 @@ final class Host: Sendable {
 
     /// A network on a bridge with an IPv4 and an IPv6 range and all that a gateway needs.
     func dualStack(_ version: String = "1.1.0", with more: [String: Value?] = [:]) -> Value {
-        network("bridge", version, with: [
-            "isDefaultGateway": true, "ipam": ipam("10.1.0.0/24", "fd00:1::/64"),
-        ]).with(more)
+        network(
+            "bridge",
+            version,
+            with: [
+                "isDefaultGateway": true, "ipam": ipam("10.1.0.0/24", "fd00:1::/64"),
+            ]
+        ).with(more)
     }
 
     /// The variables of an attachment.
@@ -60,8 +64,11 @@ final class Host: Sendable {
     ) -> Call {
         let needsAttachment = ["ADD", "CHECK", "DEL"].contains(command)
         return Call(
-            configuration["type"]?.string ?? "", command, configuration,
-            environment: needsAttachment ? attachment(container, id: id, interface: interface) : [:])
+            configuration["type"]?.string ?? "",
+            command,
+            configuration,
+            environment: needsAttachment ? attachment(container, id: id, interface: interface) : [:]
+        )
     }
 
     /// Attaches a container, which must succeed, and returns the result.

@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// Standard input: rules E-8 and C-1 to C-4.
-@Suite("Standard input", .ownNetworkNamespace)
+@Suite("Standard input", .privateHost)
 struct InputTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -75,7 +75,8 @@ struct InputTests {
     func deepNestingDoesNotCrash(plugin: String, depth: Int) throws {
         let before = try host.state(container)
         for (open, close) in [("[", "]"), ("{\"a\":", "1}")] {
-            let deep = String(repeating: open, count: depth) + (open == "[" ? "" : "1")
+            let deep =
+                String(repeating: open, count: depth) + (open == "[" ? "" : "1")
                 + String(repeating: open == "[" ? close : "}", count: depth)
             var text = host.network(plugin).text
             text.removeLast()
@@ -113,15 +114,18 @@ struct InputTests {
     }
 
     @Test func theCapitalisedKeysOfContainerdAreRead() throws {
-        let network = host.network("bridge", with: [
-            "runtimeConfig": [
-                "ipRanges": [[["Subnet": "10.9.0.0/24", "RangeStart": "10.9.0.5", "RangeEnd": "", "Gateway": ""]]],
-                "portMappings": [["HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""]],
-                "bandwidth": ["IngressRate": 1000, "IngressBurst": 4_294_967_295],
-                "dns": ["Servers": ["10.9.0.1"], "Searches": nil, "Options": nil],
-            ],
-            "ipam": ["type": "host-local", "dataDir": .string(host.dataDir)],
-        ])
+        let network = host.network(
+            "bridge",
+            with: [
+                "runtimeConfig": [
+                    "ipRanges": [[["Subnet": "10.9.0.0/24", "RangeStart": "10.9.0.5", "RangeEnd": "", "Gateway": ""]]],
+                    "portMappings": [["HostPort": 8080, "ContainerPort": 80, "Protocol": "tcp", "HostIP": ""]],
+                    "bandwidth": ["IngressRate": 1000, "IngressBurst": 4_294_967_295],
+                    "dns": ["Servers": ["10.9.0.1"], "Searches": nil, "Options": nil],
+                ],
+                "ipam": ["type": "host-local", "dataDir": .string(host.dataDir)],
+            ]
+        )
         #expect(try host.add(network, in: container)["ips"]?[0]?["address"] == "10.9.0.5/24")
     }
 
@@ -135,20 +139,28 @@ struct InputTests {
 
     @Test(arguments: ProtocolTests.plugins)
     func nullIsLikeAMissingKeyAndUnknownKeysAreIgnored(plugin: String) throws {
-        let network = host.network(plugin, with: [
-            "mtu": nil as Value?, "dns": .some(.null), "prevResult": .some(.null), "args": .some(.null),
-            "runtimeConfig": .some(.null), "capabilities": ["mac": true, "ips": .null], "disableCheck": "true",
-            "cni.dev/something": [1, 2], "isGateway": .some(.null), "vlanTrunk": .some(.null), "nobody": ["knows": 1.5],
-        ])
+        let network = host.network(
+            plugin,
+            with: [
+                "mtu": nil as Value?, "dns": .some(.null), "prevResult": .some(.null), "args": .some(.null),
+                "runtimeConfig": .some(.null), "capabilities": ["mac": true, "ips": .null], "disableCheck": "true",
+                "cni.dev/something": [1, 2], "isGateway": .some(.null), "vlanTrunk": .some(.null),
+                "nobody": ["knows": 1.5],
+            ]
+        )
         try host.add(network, in: container)
         try host.call("DEL", network, in: container).run().succeeded()
     }
 
-    @Test(arguments: [
-        ("mtu", "1500"), ("mtu", 1.5), ("mtu", -1), ("mtu", 99_999_999_999), ("isGateway", "true"), ("isGateway", 1),
-        ("bridge", 5), ("bridge", "a b"), ("bridge", "1234567890123456"), ("ipam", "host-local"), ("dns", "10.0.0.1"),
-        ("ipam", ["type": 5]), ("runtimeConfig", ["mac": 5]), ("vlan", "5"), ("vlanTrunk", 5),
-    ] as [(String, Value)])
+    @Test(
+        arguments: [
+            ("mtu", "1500"), ("mtu", 1.5), ("mtu", -1), ("mtu", 99_999_999_999), ("isGateway", "true"),
+            ("isGateway", 1),
+            ("bridge", 5), ("bridge", "a b"), ("bridge", "1234567890123456"), ("ipam", "host-local"),
+            ("dns", "10.0.0.1"),
+            ("ipam", ["type": 5]), ("runtimeConfig", ["mac": 5]), ("vlan", "5"), ("vlanTrunk", 5),
+        ] as [(String, Value)]
+    )
     func aValueOfAWrongKindIsRefusedWithItsPlace(key: String, value: Value) throws {
         let before = try host.state(container)
         try host.call("ADD", host.network("bridge", with: [key: value]), in: container).run().failed(7, key)

@@ -10,7 +10,9 @@ enum Network {
     static func link(_ name: String) throws -> Value? { try links().first { $0["ifname"] == .string(name) } }
 
     /// All interfaces with their addresses.
-    static func links() throws -> [Value] { try Value(parsing: Programs.run("ip", "-j", "-d", "address", "show")).array }
+    static func links() throws -> [Value] {
+        try Value(parsing: Programs.run("ip", "-j", "-d", "address", "show")).array
+    }
 
     /// The interfaces that are ports of a bridge.
     static func ports(_ bridge: String = "br0") throws -> [Value] {
@@ -20,10 +22,12 @@ enum Network {
     /// The addresses of an interface without those of the link itself.
     static func addresses(_ name: String) throws -> Set<String> {
         let all = try link(name)?["addr_info"]?.array ?? []
-        return Set(all.filter { $0["scope"] != "link" }.compactMap { entry in
-            guard let local = entry["local"]?.string, let length = entry["prefixlen"]?.int else { return nil }
-            return "\(local)/\(length)"
-        })
+        return Set(
+            all.filter { $0["scope"] != "link" }.compactMap { entry in
+                guard let local = entry["local"]?.string, let length = entry["prefixlen"]?.int else { return nil }
+                return "\(local)/\(length)"
+            }
+        )
     }
 
     /// The routes of a family as `ip -j route show` prints them.

@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// The host is never treated as a container: rule E-9.
-@Suite("The plugin's own namespace", .ownNetworkNamespace)
+@Suite("The plugin's own namespace", .privateHost)
 struct OwnNamespaceTests {
     private let host: Host
     private let own = ["CNI_NETNS": "/proc/self/ns/net", "CNI_CONTAINERID": "c1", "CNI_IFNAME": "eth0"]

@@ -4,16 +4,20 @@ import Support
 import Testing
 
 /// VERSION, and what a plugin says of itself: sections 2 and 4.6.
-@Suite("The protocol: versions and about text", .ownNetworkNamespace)
+@Suite("The protocol: versions and about text", .privateHost)
 struct ProtocolTests {
     static let plugins = ["bridge", "host-local", "loopback"]
     private static let everyVersion = Value.array(Schema.versions.map { .string($0) })
 
-    @Test(arguments: plugins, [
-        "", "garbage", "{", "[]", "null", "\u{0}", "\u{FEFF}{}", #"{"cniVersion":"9.9"}"#, #"{"cniVersion":7}"#,
-        #"{"cniVersion":""}"#, #"{"cniVersion":"abc"}"#, #"{"cniVersion":null}"#, String(repeating: "[", count: 10_000),
-        String(repeating: "x", count: 1 << 20),
-    ])
+    @Test(
+        arguments: plugins,
+        [
+            "", "garbage", "{", "[]", "null", "\u{0}", "\u{FEFF}{}", #"{"cniVersion":"9.9"}"#, #"{"cniVersion":7}"#,
+            #"{"cniVersion":""}"#, #"{"cniVersion":"abc"}"#, #"{"cniVersion":null}"#,
+            String(repeating: "[", count: 10_000),
+            String(repeating: "x", count: 1 << 20),
+        ]
+    )
     func versionAnswersWhateverIsOnStandardInput(plugin: String, input: String) throws {
         var call = Call(plugin, "VERSION")
         call.input = .bytes(Array(input.utf8))
@@ -39,9 +43,14 @@ struct ProtocolTests {
 
     @Test(arguments: plugins)
     func versionTakesTheVariablesThatRuntimesSend(plugin: String) throws {
-        let call = Call(plugin, "VERSION", ["cniVersion": "1.0.0"], environment: [
-            "CNI_NETNS": "dummy", "CNI_IFNAME": "dummy", "CNI_PATH": "dummy", "CNI_CONTAINERID": "",
-        ])
+        let call = Call(
+            plugin,
+            "VERSION",
+            ["cniVersion": "1.0.0"],
+            environment: [
+                "CNI_NETNS": "dummy", "CNI_IFNAME": "dummy", "CNI_PATH": "dummy", "CNI_CONTAINERID": "",
+            ]
+        )
         #expect(try call.run().succeeded().result["cniVersion"] == "1.0.0")
     }
 

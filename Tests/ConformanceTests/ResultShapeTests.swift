@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// What ADD prints in each version: section 5.
-@Suite("Results", .ownNetworkNamespace)
+@Suite("Results", .privateHost)
 struct ResultShapeTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -15,7 +15,10 @@ struct ResultShapeTests {
     }
 
     private var routes: Value {
-        [["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "fd00:9::/64"], ["dst": "10.8.0.0/16", "mtu": 1400, "priority": 5]]
+        [
+            ["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "fd00:9::/64"],
+            ["dst": "10.8.0.0/16", "mtu": 1400, "priority": 5],
+        ]
     }
 
     private func network(_ plugin: String, _ version: String) -> Value {
@@ -30,15 +33,21 @@ struct ResultShapeTests {
         #expect(Schema.faults(of: result, version) == [], "\(result.text)")
         #expect(result["dns"] == ["nameservers": ["10.1.0.1"]])
         if version < "0.3.0" {
-            #expect(result["ip4"] == [
-                "ip": "10.1.0.2/24", "gateway": "10.1.0.1", "routes": [
-                    ["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "10.8.0.0/16"], ["dst": "0.0.0.0/0", "gw": "10.1.0.1"],
-                ],
-            ])
-            #expect(result["ip6"] == [
-                "ip": "fd00:1::2/64", "gateway": "fd00:1::1",
-                "routes": [["dst": "fd00:9::/64"], ["dst": "::/0", "gw": "fd00:1::1"]],
-            ])
+            #expect(
+                result["ip4"] == [
+                    "ip": "10.1.0.2/24", "gateway": "10.1.0.1",
+                    "routes": [
+                        ["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "10.8.0.0/16"],
+                        ["dst": "0.0.0.0/0", "gw": "10.1.0.1"],
+                    ],
+                ]
+            )
+            #expect(
+                result["ip6"] == [
+                    "ip": "fd00:1::2/64", "gateway": "fd00:1::1",
+                    "routes": [["dst": "fd00:9::/64"], ["dst": "::/0", "gw": "fd00:1::1"]],
+                ]
+            )
             return
         }
         var ips: [Value] = [
@@ -49,10 +58,12 @@ struct ResultShapeTests {
         #expect(result["ips"] == .array(ips))
         var third: Value = ["dst": "10.8.0.0/16"]
         if version >= "1.0.0" { third = third.with(["mtu": 1400, "priority": 5]) }
-        #expect(result["routes"] == [
-            ["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "fd00:9::/64"], third,
-            ["dst": "0.0.0.0/0", "gw": "10.1.0.1"], ["dst": "::/0", "gw": "fd00:1::1"],
-        ])
+        #expect(
+            result["routes"] == [
+                ["dst": "10.9.0.0/16", "gw": "10.1.0.9"], ["dst": "fd00:9::/64"], third,
+                ["dst": "0.0.0.0/0", "gw": "10.1.0.1"], ["dst": "::/0", "gw": "fd00:1::1"],
+            ]
+        )
         try expectInterfaces(result, version)
     }
 
@@ -117,7 +128,10 @@ struct ResultShapeTests {
         let before = try host.state(container)
         for version in ["0.1.0", "0.2.0"] {
             let network = host.network("bridge", version, with: ["ipam": host.ipam("10.1.0.0/24", "10.2.0.0/24")])
-            try host.call("ADD", network, in: container).run().failed(7, "does not support more than 1 address per family")
+            try host.call("ADD", network, in: container).run().failed(
+                7,
+                "does not support more than 1 address per family"
+            )
             try host.expectUnchanged(since: before, container)
         }
     }

@@ -32,8 +32,10 @@ enum Schema {
         default:
             let isOld = version.hasPrefix("0.")
             faults += members(
-                of: result, required: isOld ? ["cniVersion", "dns"] : ["cniVersion"],
-                optional: ["interfaces", "ips", "routes", "dns"])
+                of: result,
+                required: isOld ? ["cniVersion", "dns"] : ["cniVersion"],
+                optional: ["interfaces", "ips", "routes", "dns"]
+            )
             let interfaces = result["interfaces"]?.array ?? []
             faults += interfaces.flatMap { interface($0, isRich: !isOld) }
             faults += (result["ips"]?.array ?? []).flatMap { ip($0, isOld: isOld, interfaces: interfaces.count) }
@@ -56,7 +58,10 @@ enum Schema {
 
     private static func ip(_ value: Value, isOld: Bool, interfaces: Int) -> [String] {
         var faults = members(
-            of: value, required: isOld ? ["version", "address"] : ["address"], optional: ["gateway", "interface"])
+            of: value,
+            required: isOld ? ["version", "address"] : ["address"],
+            optional: ["gateway", "interface"]
+        )
         let isIPv6 = value["address"]?.string?.contains(":") == true
         if isOld && value["version"] != (isIPv6 ? "6" : "4") { faults.append("version does not fit the address") }
         faults += address(value["address"], hasLength: true, isIPv6: isIPv6)

@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// STATUS tells whether ADD could succeed now: section 4.5.
-@Suite("STATUS", .ownNetworkNamespace)
+@Suite("STATUS", .privateHost)
 struct StatusTests {
     private let host: Host
 
@@ -29,7 +29,10 @@ struct StatusTests {
         try host.add(network, in: container)
         let before = try host.state(container)
         try status(network).failed(50, "no free IP addresses", "10.1.0")
-        try host.call("ADD", network, in: container, id: "c2", interface: "eth1").run().failed(101, "no IP addresses available")
+        try host.call("ADD", network, in: container, id: "c2", interface: "eth1").run().failed(
+            101,
+            "no IP addresses available"
+        )
         try host.expectUnchanged(since: before, container)
         try host.call("DEL", network, in: container).run().succeeded()
         try status(network).succeeded()
@@ -57,7 +60,10 @@ struct StatusTests {
 
     @Test func theDelegatesAnswerIsOurs() throws {
         for code in [50, 51] {
-            let fake = try FakePlugin(on: host, ["STATUS": #"echo '{"code":\#(code),"msg":"daemon","details":"gone"}'; exit 1"#])
+            let fake = try FakePlugin(
+                on: host,
+                ["STATUS": #"echo '{"code":\#(code),"msg":"daemon","details":"gone"}'; exit 1"#]
+            )
             let network = host.network("bridge", with: ["ipam": ["type": "fake"]])
             try host.call("STATUS", network).with(["CNI_PATH": fake.path]).run().failed(code, "daemon: gone")
         }

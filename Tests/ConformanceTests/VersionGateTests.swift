@@ -4,7 +4,7 @@ import Support
 import Testing
 
 /// Which version allows what: rules C-8 and C-9.
-@Suite("Versions of the configuration", .ownNetworkNamespace)
+@Suite("Versions of the configuration", .privateHost)
 struct VersionGateTests {
     private let host: Host
     private let container: ContainerNamespace
@@ -68,7 +68,9 @@ struct VersionGateTests {
         let before = try host.state(container)
         for version in ["9.9.9", "0.4", "1.0", "1", "1.1", "1.0.5", "2.0.0", "0.5.0"] {
             let answer = try host.call(command, host.network(plugin, version), in: container).run().failed(1)
-            #expect(answer.complaint.contains("incompatible CNI versions") || answer.complaint.contains("does not allow"))
+            #expect(
+                answer.complaint.contains("incompatible CNI versions") || answer.complaint.contains("does not allow")
+            )
             if answer.complaint.contains("incompatible") {
                 let list = Schema.versions.map { "\"\($0)\"" }.joined(separator: " ")
                 #expect(answer.complaint.contains("config is \"\(version)\", plugin supports [\(list)]"))
@@ -89,7 +91,8 @@ struct VersionGateTests {
 
     @Test(arguments: ProtocolTests.plugins, Schema.versions)
     func errorsBearTheVersionOfTheConfiguration(plugin: String, version: String) throws {
-        let answer = try host.call("ADD", host.network(plugin, version, with: ["name": "-"]), in: container).run().failed(7)
+        let answer = try host.call("ADD", host.network(plugin, version, with: ["name": "-"]), in: container).run()
+            .failed(7)
         #expect(answer.document?["cniVersion"] == .string(version))
     }
 }

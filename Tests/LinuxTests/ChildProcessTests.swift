@@ -160,7 +160,8 @@ import Testing
         let directory = try TemporaryDirectory()
         let file = directory.path("file")
         // It takes its time over the end, and only then is the value gone.
-        let script = "trap 'sleep 0.1; echo ended > \(file); exit' TERM; echo > \(file).ready; sleep 20 >/dev/null 2>&1 & wait"
+        let script =
+            "trap 'sleep 0.1; echo ended > \(file); exit' TERM; echo > \(file).ready; sleep 20 >/dev/null 2>&1 & wait"
         do {
             let environment = Environment(["PATH=/usr/bin:/bin"])
             let child = try ChildProcess.start(

@@ -13,16 +13,23 @@ struct clibnftables;
 
 // What the library said of a buffer of commands; the texts live until the next run.
 struct clibnftables_answer {
-    bool succeeded;
-    const char *output;
-    const char *error;
+    // 0, or what clibnftables_error_number makes of the error.
+    int error;
+    // What was listed, or the first error with the command that it is about.
+    const char *text;
 };
 
-// Opens a context. Returns null, an error number and a sentence where the library or the kernel lacks what it takes.
+// Which error a line of the library tells of: ENOENT, EEXIST, EBUSY for what others still use, EAGAIN for what may go the
+// next time, EPERM, EOPNOTSUPP; else EINVAL. There is nothing but text, in which the sentences of strerror(3) tell kinds
+// of failure apart.
+int clibnftables_error_number(const char *text);
+
+// Opens a context. Returns null and a sentence where that fails; EOPNOTSUPP says that the library or the kernel's part of it
+// is missing.
 struct clibnftables *clibnftables_open(int *error, const char **problem);
 
-// Runs commands as one transaction; `json` asks for output as JSON, `dry` for the kernel's opinion without the act.
-struct clibnftables_answer clibnftables_run(struct clibnftables *context, const char *commands, bool json, bool dry);
+// Runs commands as one transaction; `dry` asks for the kernel's opinion without the act.
+struct clibnftables_answer clibnftables_run(struct clibnftables *context, const char *commands, bool dry);
 
 // Closes the context. The kernel makes the caller wait until what was deleted is out of use.
 void clibnftables_close(struct clibnftables *context);

@@ -20,9 +20,13 @@ struct Bridge: Plugin {
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
         let netns = try request.openNamespace()
         // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
-        undo.keep(try CNIError.attempt("wait for another ADD") { () throws(Errno) in
-            try netns.lock(shared: false, limitMilliseconds: 30_000)
-        })
+        if !NetworkNamespace.isCurrent(request.netns) {
+            undo.keep(
+                try CNIError.attempt("wait for another ADD") { () throws(Errno) in
+                    try netns.lock(shared: false, limitMilliseconds: 30_000)
+                }
+            )
+        }
         var inside = try ContainerInterface.open(attachment, in: netns)
         var host = try Kernel.open()
         try VethPair.refuseExisting(attachment, &host)
@@ -35,7 +39,7 @@ struct Bridge: Plugin {
         let device = BridgeDevice(configuration, ownPort: attachment.hostInterface)
         let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
         // Before the container's end goes up, so that no frame escapes.
-        if configuration.macspoofchk { try SpoofCheck(attachment).add(pair.containerMAC.description, undo: &undo) }
+        if configuration.macspoofchk { try SpoofCheck(attachment).add(pair.containerMAC, undo: &undo) }
 
         if !configuration.disableContainerInterface {
             try inside.prepare(in: netns, detectsDuplicates: configuration.enabledad)
@@ -49,6 +53,7 @@ struct Bridge: Plugin {
             isUsed: !configuration.disableContainerInterface,
             &host
         )
+        if !result.ips.isEmpty { try inside.announce(pair.containerMAC) }
 
         let mac = pair.containerMAC.description
         result.interfaces = [
@@ -63,18 +68,15 @@ struct Bridge: Plugin {
 
     func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         var effort = BestEffort()
-        var rules: SpoofCheck.Rules?
-        if request.configuration.macspoofchk {
-            effort.attempt { () throws(CNIError) in rules = try SpoofCheck(request.attachment).remove() }
-        }
+        // First, because what the kernel waits for after it is the same as after the deletion of the pair.
+        let spoofing = request.configuration.macspoofchk ? SpoofCheck(request.attachment).remove() : nil
         var ipam: IPAM?
         effort.attempt { () throws(CNIError) in ipam = try request.ipam() }
         if let ipam, ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
         effort.attempt { () throws(CNIError) in try detach(request) }
         if let ipam, !ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
-        // Last, because it waits for the same as the deletion of the pair did.
-        rules.take()?.close()
         try effort.finish()
+        if let spoofing { throw spoofing }
     }
 
     func check(_ request: Request<BridgeConfiguration>) throws(CNIError) {
@@ -91,26 +93,20 @@ struct Bridge: Plugin {
             result,
             &host
         )
-        if request.configuration.macspoofchk {
-            try SpoofCheck(request.attachment).verify(link.mac?.description ?? expected.mac)
-        }
+        if request.configuration.macspoofchk, let mac = link.mac { try SpoofCheck(request.attachment).verify(mac) }
     }
 
     func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
         var effort = BestEffort()
-        var rules: SpoofCheck.Rules?
-        if request.configuration.macspoofchk {
-            effort.attempt { () throws(CNIError) in
-                rules = try SpoofCheck.collect(request.attachment.network, keeping: valid)
-            }
-        }
+        let macspoofchk = request.configuration.macspoofchk
+        let spoofing = macspoofchk ? SpoofCheck.collect(request.attachment.network, keeping: valid) : nil
         effort.attempt { () throws(CNIError) in
             var host = try Kernel.open()
             try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
         }
         effort.attempt { () throws(CNIError) in try request.ipam()?.collect() }
-        rules.take()?.close()
         try effort.finish()
+        if let spoofing { throw spoofing }
     }
 
     func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {

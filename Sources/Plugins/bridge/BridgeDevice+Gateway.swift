@@ -25,26 +25,28 @@ extension BridgeDevice {
         let present = addresses.map { $0.prefix }
         // The gateways of several ranges live side by side; what else is there was not made by this configuration.
         let foreign = addresses.filter { !wanted.contains($0.prefix) }
-        var families: Set<IPAddress.Family> = []
-        for prefix in wanted {
-            if !present.contains(prefix) {
-                try makeRoom(for: prefix, among: foreign, on: device, &host, undo: &undo)
-                try addAddress(prefix, to: device, &host, undo: &undo)
-            }
-            let family = prefix.address.family
-            if families.insert(family).inserted, let changed = try Forwarding.enable(family) {
-                let own = ownPort
-                try owe("set \(changed.key) back to \(changed.before)", to: &undo) { host throws(CNIError) in
-                    // Attachments to other bridges have come to need it as well.
-                    let others = try host.links(kind: "veth").filter { Attachment.isAlias($0.alias) && $0.name != own }
-                    guard others.isEmpty else { return }
-                    try CNIError.attempt("set \(changed.key)") { () throws(Errno) in
-                        try Sysctl.write(changed.key, changed.before)
-                    }
-                }
-            }
+        // Forwarding first: a forwarding host has an anycast address in each network, which must come and go with it.
+        for family in [IPAddress.Family.v4, .v6] where wanted.contains(where: { $0.address.family == family }) {
+            try enableForwarding(family, undo: &undo)
+        }
+        for prefix in wanted where !present.contains(prefix) {
+            try makeRoom(for: prefix, among: foreign, on: device, &host, undo: &undo)
+            try addAddress(prefix, to: device, &host, undo: &undo)
         }
         return configuration.vlan == 0 ? nil : device
+    }
+
+    private func enableForwarding(_ family: IPAddress.Family, undo: inout UndoStack) throws(CNIError) {
+        guard let changed = try Forwarding.enable(family) else { return }
+        let own = ownPort
+        try owe("set \(changed.key) back to \(changed.before)", to: &undo) { host throws(CNIError) in
+            // Attachments to other bridges have come to need it as well.
+            let others = try host.links(kind: "veth").filter { Attachment.isAlias($0.alias) && $0.name != own }
+            guard others.isEmpty else { return }
+            try CNIError.attempt("set \(changed.key)") { () throws(Errno) in
+                try Sysctl.write(changed.key, changed.before)
+            }
+        }
     }
 
     /// Removes addresses that exclude a new one, if the configuration allows it.
@@ -71,7 +73,8 @@ extension BridgeDevice {
             var batch = MessageBatch()
             batch.deleteAddress(conflict.prefix, from: device.index)
             try host.send(batch)
-            try owe("give \(device.name) the address \(conflict.prefix.description) back", to: &undo) { host throws(CNIError) in
+            try owe("give \(device.name) the address \(conflict.prefix.description) back", to: &undo) {
+                host throws(CNIError) in
                 var batch = MessageBatch()
                 batch.restoreAddress(conflict)
                 try host.send(batch)

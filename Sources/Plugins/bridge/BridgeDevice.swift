@@ -56,7 +56,7 @@ struct BridgeDevice {
                 "bridge: it is a \"\(bridge.kind)\" interface; choose another name or remove it"
             )
         }
-        if !bridge.isUp { try switchOn(&host, undo: &undo) }
+        if !bridge.isUp { try switchOn(bridge, &host, undo: &undo) }
         if configuration.promiscMode && bridge.promiscuity == 0 {
             var promiscuous = LinkChange()
             promiscuous.isPromiscuous = true
@@ -72,7 +72,8 @@ struct BridgeDevice {
         return bridge
     }
 
-    private func switchOn(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
+    private func switchOn(_ bridge: Link, _ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
+        let addresses = try host.addresses(of: bridge.index)
         // Before it goes up, or a router on the link gives the host an address.
         let key = "net/ipv6/conf/\(name)/accept_ra"
         let before = try? Sysctl.ensure(key, "0")
@@ -81,6 +82,11 @@ struct BridgeDevice {
             var off = LinkChange()
             off.isUp = false
             try change(off, &host)
+            // The kernel takes an interface's IPv6 addresses away when it goes down.
+            let left = try host.addresses(of: bridge.index).map { $0.prefix }
+            var batch = MessageBatch()
+            for address in addresses where !left.contains(address.prefix) { batch.restoreAddress(address) }
+            try host.send(batch)
             if let before = before ?? nil { try Sysctl.set(key, before) }
         }
     }

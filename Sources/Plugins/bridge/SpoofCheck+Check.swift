@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import CNI
 import Interfaces
 import NFTables
 
 extension SpoofCheck {
     /// Looks whether the rules are as ADD made them.
-    func verify(_ mac: String) throws(CNIError) {
-        let listing: Listing?
+    func verify(_ mac: MACAddress) throws(CNIError) {
+        let chain = Self.chain(attachment)
+        // As nft(8) shows it: the attachment's rule is the first one in its chain.
+        let own = joined("chain ", chain, " {\n\t\t", Self.rule(mac))
         do throws(RulesError) {
             var rules = try Rules.open()
-            listing = try rules.list(Self.table)
+            if let listing = try rules.list(Self.table), listing.contains("iifname vmap @spoofguard\n"),
+                listing.contains(own), listing.contains(Self.element(chain))
+            {
+                return
+            }
         } catch {
             throw CNIError(error)
         }
-        let veth = attachment.hostInterface
-        let source = #"[{"match":{"op":"!=","left":{"payload":{"protocol":"ether","field":"saddr"}},"right":""# + mac
-        let guarding = source + #""}},{"counter":""# + Self.counter + #""},{"drop":null}]"#
-        let leading = #"[{"vmap":{"key":{"meta":{"key":"iifname"}},"data":"@"# + Self.map + #""}}]"#
-        let element = #"[""# + veth + #"",{"jump":{"target":""# + chain + #""}}]"#
-        var found = (guarding: false, leading: false)
-        for rule in listing?.rules ?? [] {
-            if rule.chain == chain { found.guarding = rule.expressions == guarding }
-            if rule.chain == Self.base, rule.expressions == leading { found.leading = true }
-        }
-        guard found.guarding else {
-            throw CNIError.drifted("no rule drops what comes from " + veth + " and not from " + mac)
-        }
-        guard found.leading, listing?.elements.contains(element) ?? false else {
-            throw CNIError.drifted("no rule leads from " + veth + " to the chain " + chain)
-        }
+        throw CNIError.drifted(joined("the spoof check of ", attachment.hostInterface, " is not as it was"))
     }
 
     /// Looks whether an ADD could have its rules, by asking the kernel about them without making any.
@@ -40,7 +32,7 @@ extension SpoofCheck {
             var rules = try Rules.open()
             try rules.check(base)
         } catch {
-            throw CNIError(.notReady, "macspoofchk cannot be had", error.text)
+            throw CNIError(.notReady, "cannot " + error.operation, error.text)
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import CNI
 import Linux
 import NFTables
@@ -16,30 +17,29 @@ struct SpoofCheck {
     static var table: Table { Table("bridge swift_cni") }
     /// Leads from a port to the chain of its attachment.
     static var map: String { "spoofguard" }
-    /// Counts what is dropped, and keeps the table: the rule of each chain uses it, and what is used cannot be deleted.
-    static var counter: String { "forged" }
     /// The chain that all frames enter.
     static var base: String { "prerouting" }
 
     let attachment: Attachment
-    /// The name of the chain that holds the attachment's rule.
-    let chain: String
+    init(_ attachment: Attachment) { self.attachment = attachment }
 
-    init(_ attachment: Attachment) {
-        self.attachment = attachment
-        chain = "mac-" + String(decoding: attachment.hash.utf8.prefix(32), as: UTF8.self)
+    /// The name of the chain that holds an attachment's rule.
+    @inline(never)
+    static func chain(_ attachment: Attachment) -> String {
+        "mac-" + String(decoding: attachment.hash.utf8.prefix(32), as: UTF8.self)
     }
 
     /// How the comments of a network's rules begin; a long name is replaced by a hash, so that it is never cut.
+    @inline(never)
     private static func prefix(_ network: String) -> String {
         if network.utf8.count <= 64 { return network + "/" }
-        return SpoofCheck(Attachment(network: network, containerID: "", interface: "")).chain + "/"
+        return chain(Attachment(network: network, containerID: "", interface: "")) + "/"
     }
 
     // MARK: Adding
 
     /// Lets only frames with this address through that come from the container.
-    func add(_ mac: String, undo: inout UndoStack) throws(CNIError) {
+    func add(_ mac: MACAddress, undo: inout UndoStack) throws(CNIError) {
         do throws(RulesError) {
             var rules = try Rules.open()
             try install(mac, &rules)
@@ -48,7 +48,7 @@ struct SpoofCheck {
         }
         let check = self
         try undo.push("remove the spoof check of " + attachment.hostInterface) { () throws(CNIError) in
-            try check.remove()?.close()
+            if let failure = check.remove() { throw failure }
         }
     }
 
@@ -56,20 +56,21 @@ struct SpoofCheck {
     ///
     /// Usually nothing is deleted and the kernel refuses nothing, for either would cost the caller 15 ms: that the table
     /// is missing libnftables finds out by itself.
-    private func install(_ mac: String, _ rules: inout Rules) throws(RulesError) {
+    private func install(_ mac: MACAddress, _ rules: inout Rules) throws(RulesError) {
         var found = Found.table
         // A round is lost only to another process that made the table, or removed it, between two looks.
         for _ in 0..<64 {
             do { return try rules.run(installation(mac, found)) } catch {
-                switch (error.errno?.rawValue, found) {
-                case (Errno.noSuchFile.rawValue, _): found = .nothing
-                case (Errno.fileExists.rawValue, .table): found = .oldChain
-                case (Errno.fileExists.rawValue, .nothing): found = .table
-                default: throw error
+                if error.errno == .noSuchFile {
+                    found = .nothing
+                } else if error.errno == .fileExists, found != .oldChain {
+                    found = found == .table ? .oldChain : .table
+                } else {
+                    throw error
                 }
             }
         }
-        throw RulesError(.wouldBlock, "guard " + attachment.hostInterface, kernelText: "the table comes and goes")
+        throw RulesError(.wouldBlock, "add a spoof check", kernelText: "the table comes and goes")
     }
 
     /// What an ADD finds.
@@ -83,8 +84,9 @@ struct SpoofCheck {
     }
 
     @inline(never)
-    private func installation(_ mac: String, _ found: Found) -> Transaction {
-        var transaction = Transaction("guard " + attachment.hostInterface, in: Self.table)
+    private func installation(_ mac: MACAddress, _ found: Found) -> Transaction {
+        let chain = Self.chain(attachment)
+        var transaction = Transaction("add a spoof check", in: Self.table)
         if found == .nothing { Self.addBase(&transaction, isNew: true) }
         if found == .oldChain {
             // A second rule would drop everything, so the first one goes; only this case deletes and waits.
@@ -93,9 +95,10 @@ struct SpoofCheck {
         } else {
             transaction.create(.chain(chain))
         }
-        let comment = Self.prefix(attachment.network) + attachment.containerID + "/" + attachment.interface
-        transaction.add(.rule(in: chain, Self.rule(mac) + " comment " + Object.quoted(comment)))
-        transaction.add(Self.element(chain))
+        let prefix = Self.prefix(attachment.network)
+        let comment = Object.quoted(joined(prefix, attachment.containerID, "/", attachment.interface))
+        transaction.add(.rule(in: chain, joined(Self.rule(mac), " comment ", comment)))
+        transaction.add(.element(of: Self.map, Self.element(chain)))
         return transaction
     }
 
@@ -103,84 +106,108 @@ struct SpoofCheck {
     @inline(never)
     static func addBase(_ transaction: inout Transaction, isNew: Bool) {
         if isNew { transaction.create(.table) } else { transaction.add(.table) }
-        transaction.add(.counter(counter))
+        // Counts what is dropped, and keeps the table: the rule of each chain uses it, and what is used cannot be deleted.
+        transaction.add(.counter("forged"))
         transaction.add(.map(map, "type ifname : verdict;"))
         transaction.add(.chain(base, "type filter hook prerouting priority -300; policy accept;"))
-        transaction.add(.rule(in: base, "iifname vmap @" + map))
+        transaction.add(.rule(in: base, "iifname vmap @spoofguard"))
     }
 
-    private static func rule(_ mac: String) -> String { "ether saddr != " + mac + " counter name " + counter + " drop" }
+    /// The rule that drops what does not come from an address, as nft(8) writes it.
+    @inline(never)
+    static func rule(_ mac: MACAddress) -> String {
+        joined("ether saddr != ", mac.description, " counter name \"forged\" drop")
+    }
 
     /// The element that leads to a chain; the host's interface and the chain begin with digits of the same hash.
     @inline(never)
-    private static func element(_ chain: String) -> Object {
-        let veth = "veth" + String(decoding: chain.utf8.dropFirst(4).prefix(11), as: UTF8.self)
-        return .element(of: map, Object.quoted(veth) + " : jump " + chain)
+    static func element(_ chain: String) -> String {
+        let digits = String(decoding: Array(chain.utf8).dropFirst(4).prefix(11), as: UTF8.self)
+        return joined("\"veth", digits, "\" : jump ", chain)
     }
 
     // MARK: Removing
 
-    /// Removes the rules, and the table after the last ones; nothing is there to be closed if the host can have no rules.
-    func remove() throws(CNIError) -> Rules? {
-        guard var rules = try Self.openIfPossible() else { return nil }
-        do { try Self.remove([chain], &rules) } catch { throw CNIError(error) }
-        return rules
+    /// Removes the rules, and the table with the last ones.
+    ///
+    /// - Returns: What went wrong, because the caller goes on whatever it was.
+    func remove() -> CNIError? {
+        do throws(RulesError) {
+            var rules = try Rules.open()
+            if let listing = try rules.list(Self.table, .map(Self.map)) {
+                try Self.remove([Self.chain(attachment)], listing, &rules)
+            }
+            rules.leaveOpen()
+            return nil
+        } catch {
+            return Self.failure(error)
+        }
     }
 
     /// Removes the rules of a network's attachments that are not valid any more.
-    static func collect(_ network: String, keeping valid: ValidAttachments) throws(CNIError) -> Rules? {
-        guard case .only(let attachments) = valid, var rules = try openIfPossible() else { return nil }
-        let (kept, prefix) = (attachments.map { SpoofCheck($0).chain }, prefix(network))
+    ///
+    /// - Returns: What went wrong.
+    static func collect(_ network: String, keeping valid: ValidAttachments) -> CNIError? {
+        guard case .only(let attachments) = valid else { return nil }
         do throws(RulesError) {
+            var rules = try Rules.open()
+            guard let listing = try rules.list(table) else { return nil }
+            let kept = attachments.map { chain($0) }
+            let beginning = "comment \"" + prefix(network)
             var dead: [String] = []
-            for rule in try rules.list(table)?.rules ?? [] {
-                let isOurs = rule.chain != base && rule.comment.utf8.starts(with: prefix.utf8)
-                if isOurs, !kept.contains(rule.chain) { dead.append(rule.chain) }
+            for chain in listing.chains(named: "mac-", containing: beginning) where !kept.contains(chain) {
+                dead.append(chain)
             }
-            if !dead.isEmpty { try remove(dead, &rules) }
-        } catch {
-            throw CNIError(error)
-        }
-        return rules
-    }
-
-    @inline(never)
-    private static func remove(_ chains: [String], _ rules: inout Rules) throws(RulesError) {
-        var removal = Transaction("remove spoof checks", in: table)
-        for chain in chains {
-            // The element needs the chain, and the chain can go only after it.
-            removal.add(.chain(chain))
-            removal.deleteIfExists(element(chain))
-            removal.delete(.chain(chain))
-        }
-        var last = Transaction("remove the table", in: table)
-        // Refused if an ADD came between, whose rule uses the counter: so nobody loses rules.
-        last.delete(.counter(counter))
-        last.delete(.table)
-        do {
-            try rules.run(removal)
-            // A look costs nothing now, as the kernel is still busy with the deletion; a refusal would cost 15 ms more.
-            guard let listing = try rules.list(table, .map(map)), listing.elements.isEmpty else { return }
-        } catch {
-            if error.errno == .noSuchFile { return }
-            throw error
-        }
-        do { try rules.run(last) } catch {
-            guard error.errno == .noSuchFile || error.errno == .busy else { throw error }
-        }
-    }
-
-    /// Opens the packet filter; a host that has none has no rules to remove, and what else is to be removed must not wait.
-    private static func openIfPossible() throws(CNIError) -> Rules? {
-        do { return try Rules.open() } catch {
-            guard error.errno == .notSupported else { throw CNIError(error) }
-            StandardStreams.log(error.text)
+            if !dead.isEmpty { try remove(dead, listing, &rules) }
+            rules.leaveOpen()
             return nil
+        } catch {
+            return failure(error)
+        }
+    }
+
+    /// What remains to be said of a failed removal; a host that has no packet filter has no rules to remove.
+    @inline(never)
+    private static func failure(_ error: RulesError) -> CNIError? {
+        StandardStreams.log(error.text)
+        return error.errno == .notSupported ? nil : CNIError(error)
+    }
+
+    /// Removes chains with what leads to them.
+    ///
+    /// The table goes with the last of them. The kernel refuses that if an ADD came after the look, whose rule uses the
+    /// counter: so nobody loses rules, and only then there is a second attempt.
+    private static func remove(
+        _ chains: [String],
+        _ listing: Listing,
+        _ rules: inout Rules
+    ) throws(RulesError) {
+        var removal = Transaction("remove a spoof check", in: table)
+        var others = listing.count(" : jump ")
+        for chain in chains {
+            let (chain, content) = (Object.chain(chain), Self.element(chain))
+            if listing.contains(content) { others -= 1 }
+            // The element needs the chain, and the chain can go only after it.
+            removal.add(chain)
+            removal.deleteIfExists(.element(of: map, content))
+            removal.delete(chain)
+        }
+        if others == 0 {
+            var last = removal
+            last.delete(.counter("forged"))
+            last.delete(.table)
+            // What is wrong the next attempt tells, if it is not the use of the counter.
+            if (try? rules.run(last)) != nil { return }
+        }
+        do { try rules.run(removal) } catch {
+            // Another process removed the table after the look.
+            if error.errno != .noSuchFile { throw error }
         }
     }
 }
 
 extension CNIError {
     /// Makes the failure of a transaction, with the sentence of libnftables in the details.
+    @inline(never)
     init(_ error: RulesError) { self.init(.rules, "cannot " + error.operation, error.text) }
 }
