@@ -2,8 +2,8 @@
 
 /// What libnftables lists of a table or of a part of it, in the language of nft(8).
 ///
-/// The library writes each thing in one way only, so that a reader can look for it as text. To read its JSON instead would
-/// add six times as much code to a plugin.
+/// The library writes each thing in one way only, so that a reader can look for it as text. Reading its JSON instead was
+/// tried, and made a plugin some kilobytes larger.
 public struct Listing: Sendable {
     private let text: [UInt8]
 
@@ -24,11 +24,14 @@ public struct Listing: Sendable {
     public func chains(named prefix: String, containing part: String) -> [String] {
         let beginning = "\tchain " + prefix
         var names: [String] = []
-        var start = 0
+        var (start, found) = (0, 0)
         while let place = text.find(beginning, from: start) {
             start = place + 7
             // The next one begins where this one ends.
-            guard let found = text.find(part, from: start) else { break }
+            if found < start {
+                guard let next = text.find(part, from: start) else { break }
+                found = next
+            }
             if let next = text.find("\tchain ", from: start), next < found { continue }
             let end = text.find(" ", from: start) ?? start
             names.append(String(decoding: text[start..<end], as: UTF8.self))

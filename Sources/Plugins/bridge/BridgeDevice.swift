@@ -82,10 +82,12 @@ struct BridgeDevice {
             var off = LinkChange()
             off.isUp = false
             try change(off, &host)
-            // The kernel takes an interface's IPv6 addresses away when it goes down.
+            // The kernel takes IPv6 addresses away when an interface goes down, and lists them last one first.
             let left = try host.addresses(of: bridge.index).map { $0.prefix }
             var batch = MessageBatch()
-            for address in addresses where !left.contains(address.prefix) { batch.restoreAddress(address) }
+            for address in addresses.reversed() where !left.contains(address.prefix) {
+                batch.restoreAddress(address)
+            }
             try host.send(batch)
             if let before = before ?? nil { try Sysctl.set(key, before) }
         }

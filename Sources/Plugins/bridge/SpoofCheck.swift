@@ -21,6 +21,7 @@ struct SpoofCheck {
     static var base: String { "prerouting" }
 
     let attachment: Attachment
+
     init(_ attachment: Attachment) { self.attachment = attachment }
 
     /// The name of the chain that holds an attachment's rule.
