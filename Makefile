@@ -15,7 +15,6 @@ TEST_PACKAGES := containernetworking-plugins iproute2 nftables strace util-linux
 
 PLUGINS := bridge host-local loopback
 TOOLS := cnictl
-CONFIGURATIONS := $(wildcard conf/*)
 
 # Embedded Swift, as Package.swift describes it. Its archives are where the compiler says that its resources are.
 EMBEDDED := SWIFT_CNI_EMBEDDED=1 swift build -c release --scratch-path .build/embedded --disable-local-rpath --omit-frame-pointers \
@@ -45,7 +44,7 @@ build: deps
 release: deps
 	$(EMBEDDED)
 	mkdir -p dist/bin
-	for name in $(PLUGINS) $(TOOLS); do install -m 755 .build/embedded/release/$$name dist/bin/$$name; done
+	for name in $(PLUGINS) $(TOOLS); do install -m 755 .build/embedded/release/$$name dist/bin/ || exit 1; done
 
 demo: release
 	dist/bin/cnictl try conf/10-bridge.conflist
@@ -57,7 +56,7 @@ test: test-deps lint release
 
 # Each file is written under another name and renamed, so that a runtime never finds half a plugin.
 install: release
-	install -d $(DESTDIR)/opt/cni/bin $(DESTDIR)/etc/cni/net.d
+	install -d $(DESTDIR)/opt/cni/bin
 	for name in $(PLUGINS) $(TOOLS); do \
 		install -m 755 dist/bin/$$name $(DESTDIR)/opt/cni/bin/.$$name.new && \
 		mv $(DESTDIR)/opt/cni/bin/.$$name.new $(DESTDIR)/opt/cni/bin/$$name || exit 1; \

@@ -110,6 +110,7 @@ struct Bridge: Plugin {
     }
 
     func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {
+        try request.configuration.refuseUnsupported()
         try request.ipam()?.status()
         var host = try Kernel.open()
         let name = request.configuration.bridge

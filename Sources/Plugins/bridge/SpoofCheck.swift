@@ -10,7 +10,7 @@ import NFTables
 /// One table serves the whole host: a map leads from the port where a frame comes in to the chain of its attachment, so
 /// a frame meets the same number of rules however many containers there are. Names follow from the attachment alone.
 struct SpoofCheck {
-    /// The packet filter with an error that is turned into a plugin's at the border of this file.
+    /// The packet filter with an error that is turned into a plugin's at the border of this type.
     typealias Rules = Ruleset<RulesError>
 
     /// The table of the suite for what happens on bridges.
@@ -32,12 +32,10 @@ struct SpoofCheck {
 
     /// How the comments of a network's rules begin; a long name is replaced by a hash, so that it is never cut.
     @inline(never)
-    private static func prefix(_ network: String) -> String {
+    static func prefix(_ network: String) -> String {
         if network.utf8.count <= 64 { return network + "/" }
         return chain(Attachment(network: network, containerID: "", interface: "")) + "/"
     }
-
-    // MARK: Adding
 
     /// Lets only frames with this address through that come from the container.
     func add(_ mac: MACAddress, undo: inout UndoStack) throws(CNIError) {
@@ -125,85 +123,6 @@ struct SpoofCheck {
     static func element(_ chain: String) -> String {
         let digits = String(decoding: Array(chain.utf8).dropFirst(4).prefix(11), as: UTF8.self)
         return joined("\"veth", digits, "\" : jump ", chain)
-    }
-
-    // MARK: Removing
-
-    /// Removes the rules, and the table with the last ones.
-    ///
-    /// - Returns: What went wrong, because the caller goes on whatever it was.
-    func remove() -> CNIError? {
-        do throws(RulesError) {
-            var rules = try Rules.open()
-            if let listing = try rules.list(Self.table, .map(Self.map)) {
-                try Self.remove([Self.chain(attachment)], listing, &rules)
-            }
-            rules.leaveOpen()
-            return nil
-        } catch {
-            return Self.failure(error)
-        }
-    }
-
-    /// Removes the rules of a network's attachments that are not valid any more.
-    ///
-    /// - Returns: What went wrong.
-    static func collect(_ network: String, keeping valid: ValidAttachments) -> CNIError? {
-        guard case .only(let attachments) = valid else { return nil }
-        do throws(RulesError) {
-            var rules = try Rules.open()
-            guard let listing = try rules.list(table) else { return nil }
-            let kept = attachments.map { chain($0) }
-            let beginning = "comment \"" + prefix(network)
-            var dead: [String] = []
-            for chain in listing.chains(named: "mac-", containing: beginning) where !kept.contains(chain) {
-                dead.append(chain)
-            }
-            if !dead.isEmpty { try remove(dead, listing, &rules) }
-            rules.leaveOpen()
-            return nil
-        } catch {
-            return failure(error)
-        }
-    }
-
-    /// What remains to be said of a failed removal; a host that has no packet filter has no rules to remove.
-    @inline(never)
-    private static func failure(_ error: RulesError) -> CNIError? {
-        StandardStreams.log(error.text)
-        return error.errno == .notSupported ? nil : CNIError(error)
-    }
-
-    /// Removes chains with what leads to them.
-    ///
-    /// The table goes with the last of them. The kernel refuses that if an ADD came after the look, whose rule uses the
-    /// counter: so nobody loses rules, and only then there is a second attempt.
-    private static func remove(
-        _ chains: [String],
-        _ listing: Listing,
-        _ rules: inout Rules
-    ) throws(RulesError) {
-        var removal = Transaction("remove a spoof check", in: table)
-        var others = listing.count(" : jump ")
-        for chain in chains {
-            let (chain, content) = (Object.chain(chain), Self.element(chain))
-            if listing.contains(content) { others -= 1 }
-            // The element needs the chain, and the chain can go only after it.
-            removal.add(chain)
-            removal.deleteIfExists(.element(of: map, content))
-            removal.delete(chain)
-        }
-        if others == 0 {
-            var last = removal
-            last.delete(.counter("forged"))
-            last.delete(.table)
-            // What is wrong the next attempt tells, if it is not the use of the counter.
-            if (try? rules.run(last)) != nil { return }
-        }
-        do { try rules.run(removal) } catch {
-            // Another process removed the table after the look.
-            if error.errno != .noSuchFile { throw error }
-        }
     }
 }
 
