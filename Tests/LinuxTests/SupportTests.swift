@@ -99,14 +99,12 @@ import Testing
     @Test func aContainerLeavesNothingBehind() throws {
         let path = try {
             let container = try ContainerNamespace()
-            #expect(try mounts().contains(container.path))
+            #expect(NamespaceIdentity.of(container.path) != nil)
             return container.path
         }()
+        // A file on which something is mounted cannot be removed, so its absence tells of both.
         #expect(!FileManager.default.fileExists(atPath: path))
-        #expect(try !mounts().contains(path))
     }
-
-    private func mounts() throws -> String { try String(contentsOfFile: "/proc/self/mounts", encoding: .utf8) }
 
     @Test func executablesAreSoughtBesideTheBundleOrWhereTold() throws {
         let given = ProcessInfo.processInfo.environment["CNI_TEST_BIN"]
