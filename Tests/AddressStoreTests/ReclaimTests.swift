@@ -55,7 +55,8 @@ import Testing
         #expect(try !isReclaimed())
     }
 
-    @Test(.enabled(if: Privileges.canMakeNamespaces)) func aNamespaceThatIsThereAgainKeepsItsLease() throws {
+    @Test(.enabled(if: Privileges.canMakeNamespaces, "needs CAP_SYS_ADMIN, to make a namespace"))
+    func aNamespaceThatIsThereAgainKeepsItsLease() throws {
         let container = try ContainerNamespace()
         try leaveLease(netns: container.path)
         #expect(try !isReclaimed())

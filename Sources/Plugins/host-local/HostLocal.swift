@@ -17,12 +17,12 @@ struct HostLocal: Plugin {
         let lease = request.lease
         var result = AddResult(routes: configuration.routes, dns: dns)
         do throws(StoreError) {
+            let origin = Origin(boot: try bootIdentifier(), netns: request.netns)
             var store = try AddressStore.open(
                 dataDir: configuration.dataDir,
                 network: request.attachment.network,
-                boot: bootIdentifier()
+                boot: origin.boot
             )
-            let origin = Origin(boot: try bootIdentifier(), netns: request.netns)
             for address in try store.allocate(wanted, to: lease, origin: origin) {
                 result.ips += configuration.configurations(of: address)
             }
