@@ -53,9 +53,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 
 let interfacePlugin: [Target.Dependency] = ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]
 
+let rulePlugin: [Target.Dependency] = interfacePlugin + ["NFTables", "Rules"]
+
 /// The plugins and tools, by the name of the file that is installed.
 let executables: [(name: String, target: Target)] = [
-    ("bridge", executable("Plugins/bridge", target: "BridgePlugin", interfacePlugin + ["NFTables"], links: ["mnl"])),
+    ("bridge", executable("Plugins/bridge", target: "BridgePlugin", rulePlugin, links: ["mnl"])),
     (
         "host-local",
         executable(
@@ -88,6 +90,7 @@ let libraries: [Target] = [
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
     library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
+    library("Rules", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "NFTables"]),
 ]
 
 /// Tests and benchmarks: ordinary Swift, which is not built where only what is shipped is wanted.

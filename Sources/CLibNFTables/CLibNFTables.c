@@ -3,9 +3,13 @@
 #define _GNU_SOURCE
 #include "CLibNFTables.h"
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stddef.h>
@@ -20,7 +24,8 @@
 
 struct clibnftables {
     struct nft_ctx *library;
-    int probe;
+    // A second descriptor of the library's socket, so that it is not the library that closes it last.
+    int socket;
 };
 
 // The functions of the library, under their own names.
@@ -41,44 +46,71 @@ static const char *load(void) {
     return NULL;
 }
 
-// The library opens its socket without close-on-exec, and delegated plugins must not inherit it.
-static void close_sockets_on_exec(void) {
-    for (int descriptor = 3; descriptor < 64; descriptor++) {
-        int protocol = -1;
-        socklen_t size = sizeof protocol;
-        int domain = -1;
-        if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK &&
-            getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == NETLINK_NETFILTER) {
-            fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-        }
+// Closes a netfilter socket without waiting. After a deletion, by whomever, the kernel makes the one who closes such a
+// socket wait some 15 ms until no packet uses what was deleted. Here the last reference to it is one in a message on a pair
+// of unix sockets, of which one end is in the same message: once both ends are closed only the kernel's own collector can
+// reach them, and since Linux 6.10 it does that on a thread of its own. Older kernels collect in the caller, which then waits
+// as it would have done anyway.
+static void close_later(int descriptor) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+        int both[2] = {pair[1], descriptor};
+        union {
+            struct cmsghdr header;
+            char space[CMSG_SPACE(sizeof both)];
+        } control = {.header = {CMSG_LEN(sizeof both), SOL_SOCKET, SCM_RIGHTS}};
+        memcpy(CMSG_DATA(&control.header), both, sizeof both);
+        struct iovec part = {"", 1};
+        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        sendmsg(pair[0], &message, MSG_NOSIGNAL);
+        close(pair[1]);
+        close(pair[0]);
     }
+    close(descriptor);
+}
+
+static bool is_netfilter_socket(int descriptor) {
+    int domain = -1;
+    int protocol = -1;
+    socklen_t size = sizeof protocol;
+    return getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_NETLINK &&
+           getsockopt(descriptor, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == NETLINK_NETFILTER;
+}
+
+// The library opens its socket without close-on-exec, and delegated plugins must not inherit it.
+static int protect_socket(void) {
+    int found = -1;
+    for (int descriptor = 3; descriptor < 64; descriptor++) {
+        if (!is_netfilter_socket(descriptor) || (fcntl(descriptor, F_GETFD) & FD_CLOEXEC)) continue;
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        found = descriptor;
+    }
+    return found;
 }
 
 struct clibnftables *clibnftables_open(int *error, const char **problem) {
     *error = EOPNOTSUPP;
     *problem = load();
     if (*problem) return NULL;
-    // Where there is no such socket the library would end the process. This one is closed with the context: closing it
-    // here could mean to wait for what other processes deleted.
+    // Where there is no such socket the library would end the process.
     int probe = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     if (probe < 0) {
         if (errno != EPROTONOSUPPORT) *error = errno;
         *problem = "the kernel opens no netfilter socket";
         return NULL;
     }
+    close_later(probe);
     struct clibnftables *context = malloc(sizeof *context);
     struct nft_ctx *library = context ? nft.nft_ctx_new(NFT_CTX_DEFAULT) : NULL;
     if (!library) {
         free(context);
-        close(probe);
         *error = ENOMEM;
         *problem = "libnftables makes no context";
         return NULL;
     }
     nft.nft_ctx_buffer_output(library);
     nft.nft_ctx_buffer_error(library);
-    close_sockets_on_exec();
-    *context = (struct clibnftables){library, probe};
+    *context = (struct clibnftables){library, fcntl(protect_socket(), F_DUPFD_CLOEXEC, 3)};
     return context;
 }
 
@@ -116,8 +148,60 @@ struct clibnftables_answer clibnftables_run(struct clibnftables *context, const 
 
 void clibnftables_close(struct clibnftables *context) {
     nft.nft_ctx_free(context->library);
-    close(context->probe);
+    if (context->socket >= 0) close_later(context->socket);
     free(context);
+}
+
+int64_t clibnftables_chain_use(const char *table, const char *chain) {
+    static const struct {
+        const char *name;
+        unsigned char number;
+    } families[] = {{"inet ", NFPROTO_INET}, {"ip ", NFPROTO_IPV4}, {"ip6 ", NFPROTO_IPV6}, {"bridge ", NFPROTO_BRIDGE}};
+    struct {
+        struct nlmsghdr header;
+        struct nfgenmsg family;
+        char attributes[600];
+    } request = {.header = {sizeof request.header + sizeof request.family,
+                            NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, NLM_F_REQUEST}};
+    for (unsigned number = 0; number < sizeof families / sizeof *families; number++) {
+        size_t length = strlen(families[number].name);
+        if (strncmp(table, families[number].name, length) != 0) continue;
+        request.family.nfgen_family = families[number].number;
+        table += length;
+        break;
+    }
+    const char *names[] = {table, chain};
+    for (int place = 0; place < 2; place++) {
+        struct nlattr attribute = {(unsigned short)(sizeof attribute + strlen(names[place]) + 1),
+                                   place == 0 ? NFTA_CHAIN_TABLE : NFTA_CHAIN_NAME};
+        if (request.header.nlmsg_len + attribute.nla_len > sizeof request - 4) return -EINVAL;
+        char *end = (char *)&request + request.header.nlmsg_len;
+        memcpy(end, &attribute, sizeof attribute);
+        memcpy(end + sizeof attribute, names[place], attribute.nla_len - sizeof attribute);
+        request.header.nlmsg_len += NLMSG_ALIGN(attribute.nla_len);
+    }
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (descriptor < 0) return -errno;
+    char buffer[4096] __attribute__((aligned(4)));
+    ssize_t size = send(descriptor, &request, request.header.nlmsg_len, 0);
+    if (size >= 0) size = recv(descriptor, buffer, sizeof buffer, 0);
+    int64_t use = size < 0 ? -errno : -EINVAL;
+    close_later(descriptor);
+    struct nlmsghdr *header = (struct nlmsghdr *)buffer;
+    if (size < (ssize_t)sizeof *header) return use;
+    if (header->nlmsg_type == NLMSG_ERROR) return ((struct nlmsgerr *)NLMSG_DATA(header))->error;
+    char *end = buffer + size;
+    for (char *place = (char *)NLMSG_DATA(header) + sizeof(struct nfgenmsg); place + sizeof(struct nlattr) <= end;) {
+        struct nlattr *attribute = (struct nlattr *)place;
+        if (attribute->nla_len < sizeof *attribute) break;
+        if ((attribute->nla_type & NLA_TYPE_MASK) == NFTA_CHAIN_USE) {
+            uint32_t number;
+            memcpy(&number, place + sizeof *attribute, sizeof number);
+            return ntohl(number);
+        }
+        place += NLMSG_ALIGN(attribute->nla_len);
+    }
+    return use;
 }
 
 #pragma clang attribute pop

@@ -34,8 +34,7 @@ static int directory_or_cwd(int directory) { return directory < 0 ? AT_FDCWD : d
 
 int linux_open_at(int directory, const char *path, int flags, uint32_t mode) {
     int native = O_CLOEXEC;
-    if (flags & LINUX_PATH) native |= O_PATH;
-    else if ((flags & LINUX_READ) && (flags & LINUX_WRITE)) native |= O_RDWR;
+    if ((flags & LINUX_READ) && (flags & LINUX_WRITE)) native |= O_RDWR;
     else if (flags & LINUX_WRITE) native |= O_WRONLY;
     else native |= O_RDONLY;
     if (flags & LINUX_CREATE) native |= O_CREAT;
@@ -119,8 +118,6 @@ void linux_directory_close(void *directory) { closedir(directory); }
 int linux_lock(int descriptor, bool shared, bool wait) {
     return result(flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB)));
 }
-
-int linux_unlock(int descriptor) { return result(flock(descriptor, LOCK_UN)); }
 
 static void wake_up(int signal) { (void)signal; }
 

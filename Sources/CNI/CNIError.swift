@@ -99,6 +99,8 @@ extension CNIError {
         case delegate = 106
         /// The attachment has an address already.
         case duplicateAllocation = 107
+        /// A host port is taken by another attachment.
+        case portTaken = 108
         /// The plugin crashed, which is a bug; the document comes from the last resort in C.
         case crashed = 199
     }

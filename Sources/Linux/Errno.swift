@@ -40,14 +40,16 @@ public struct Errno: Error, Equatable, Sendable {
     public static var invalidArgument: Errno { Errno(22) }
     /// Text file busy: ETXTBSY.
     public static var textBusy: Errno { Errno(26) }
-    /// Read-only file system: EROFS.
-    public static var readOnly: Errno { Errno(30) }
     /// Broken pipe: EPIPE.
     public static var brokenPipe: Errno { Errno(32) }
     /// No such process, which routing also says of a missing route: ESRCH.
     public static var noSuchProcess: Errno { Errno(3) }
+    /// The protocol is not supported: EPROTONOSUPPORT.
+    public static var protocolNotSupported: Errno { Errno(93) }
     /// The operation is not supported: EOPNOTSUPP.
     public static var notSupported: Errno { Errno(95) }
+    /// The address is in use: EADDRINUSE.
+    public static var addressInUse: Errno { Errno(98) }
     /// The address is not available: EADDRNOTAVAIL.
     public static var addressNotAvailable: Errno { Errno(99) }
     /// Timed out: ETIMEDOUT.

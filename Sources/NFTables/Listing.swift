@@ -10,6 +10,9 @@ public struct Listing: Sendable {
     /// Takes what the library printed.
     init(_ text: [UInt8]) { self.text = text }
 
+    /// Takes a part of a listing.
+    public init(_ part: String) { text = Array(part.utf8) }
+
     /// Whether a text occurs in it.
     public func contains(_ part: String) -> Bool { text.find(part) != nil }
 
@@ -18,6 +21,25 @@ public struct Listing: Sendable {
         var (count, start) = (0, 0)
         while let place = text.find(part, from: start) { (count, start) = (count + 1, place + 1) }
         return count
+    }
+
+    /// The parts that begin with a text and a name and end with a brace on a line of its own, as maps and chains do.
+    public func blocks(_ beginning: String) -> [(name: String, text: String)] {
+        var blocks: [(name: String, text: String)] = []
+        var start = 0
+        while let place = text.find(beginning, from: start) {
+            let name = place + beginning.utf8.count
+            let end = text.find("\n\t}", from: name) ?? text.count
+            let space = text.find(" ", from: name) ?? end
+            blocks.append(
+                (
+                    name: String(decoding: text[name..<min(space, end)], as: UTF8.self),
+                    text: String(decoding: text[name..<end], as: UTF8.self)
+                )
+            )
+            start = end
+        }
+        return blocks
     }
 
     /// The names of the chains that begin with a text and in which another text occurs.

@@ -5,8 +5,7 @@ import Linux
 
 /// The packet filter of one namespace, through libnftables.
 ///
-/// The library is loaded when the first one is opened. It belongs to the namespace of the thread that opened it. After a
-/// deletion, closing takes about 15 ms, because the kernel waits until no packet uses what was deleted.
+/// The library is loaded when the first one is opened. It belongs to the namespace of the thread that opened it.
 @safe @frozen public struct Ruleset<Failure: SystemFailure>: ~Copyable {
     private let context: OpaquePointer
     // How often a transaction is tried that the kernel puts off because another one came first.
@@ -26,9 +25,6 @@ import Linux
     private init(context: OpaquePointer) { unsafe self.context = unsafe context }
 
     deinit { unsafe clibnftables_close(context) }
-
-    /// Leaves closing to the end of the process, so that other work is done while the kernel waits.
-    public consuming func leaveOpen() { discard self }
 
     /// Runs a transaction: all of it happens, or nothing.
     ///

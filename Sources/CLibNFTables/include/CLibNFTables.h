@@ -7,6 +7,7 @@
 #define SWIFT_CNI_CLIBNFTABLES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 // A context of the library with its netlink socket, which belongs to the namespace of the thread that opened it.
 struct clibnftables;
@@ -31,7 +32,11 @@ struct clibnftables *clibnftables_open(int *error, const char **problem);
 // Runs commands as one transaction; `dry` asks for the kernel's opinion without the act.
 struct clibnftables_answer clibnftables_run(struct clibnftables *context, const char *commands, bool dry);
 
-// Closes the context. The kernel makes the caller wait until what was deleted is out of use.
+// Closes the context; what the kernel has to wait for after a deletion it waits for behind the caller's back.
 void clibnftables_close(struct clibnftables *context);
+
+// How many rules a chain has and how many rules and elements lead to it, taken together; without libnftables, which would have
+// to read all that is in the table. -ENOENT if there is no such chain, else what the kernel said.
+int64_t clibnftables_chain_use(const char *table, const char *chain);
 
 #endif

@@ -35,7 +35,6 @@ enum linux_open_flags {
     LINUX_TRUNCATE = 32,
     LINUX_APPEND = 64,
     LINUX_NO_FOLLOW = 128,
-    LINUX_PATH = 256,
 };
 
 // What linux_poll waits for on each of up to four descriptors.
@@ -69,7 +68,6 @@ void linux_directory_close(void *directory);
 
 // Locks: flock(2); with a limit, the wait is broken off by a timer and -EWOULDBLOCK returned.
 int linux_lock(int descriptor, bool shared, bool wait);
-int linux_unlock(int descriptor);
 
 // A timer that interrupts blocking calls every so many milliseconds; 0 ends it.
 void linux_interrupt_every(int milliseconds);

@@ -6,6 +6,7 @@ import Interfaces
 import Linux
 import NFTables
 import Netlink
+import Rules
 
 /// Connects a container to a bridge on the host with a veth pair.
 ///
@@ -16,7 +17,6 @@ struct Bridge: Plugin {
 
     func add(_ request: Request<BridgeConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
         let (configuration, attachment) = (request.configuration, request.attachment)
-        try configuration.refuseUnsupported()
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
         let netns = try request.openNamespace()
         // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
@@ -48,6 +48,9 @@ struct Bridge: Plugin {
         if var running = leasing.take(), let ipam { result = device.completing(try ipam.finishAdd(&running)) }
         if !configuration.disableContainerInterface { try inside.configure(result, in: netns) }
         let gateway = try device.addGateways(for: result, on: bridge, &host, undo: &undo)
+        if let backend = configuration.masquerade, !result.ips.isEmpty {
+            try Masquerade(attachment).add(result.ips.map { $0.address }, backend, undo: &undo)
+        }
         let port = try device.waitForPort(
             attachment.hostInterface,
             isUsed: !configuration.disableContainerInterface,
@@ -68,8 +71,9 @@ struct Bridge: Plugin {
 
     func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         var effort = BestEffort()
-        // First, because what the kernel waits for after it is the same as after the deletion of the pair.
         let spoofing = request.configuration.macspoofchk ? SpoofCheck(request.attachment).remove() : nil
+        // Asked of the packet filter and not of the configuration, which may have changed since ADD.
+        effort.attempt { () throws(CNIError) in try Masquerade(request.attachment).remove() }
         var ipam: IPAM?
         effort.attempt { () throws(CNIError) in ipam = try request.ipam() }
         if let ipam, ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
@@ -94,12 +98,18 @@ struct Bridge: Plugin {
             &host
         )
         if request.configuration.macspoofchk, let mac = link.mac { try SpoofCheck(request.attachment).verify(mac) }
+        if let backend = request.configuration.masquerade {
+            try Masquerade(request.attachment).verify(result.addresses(of: request.attachment), backend)
+        }
     }
 
     func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
         var effort = BestEffort()
         let macspoofchk = request.configuration.macspoofchk
         let spoofing = macspoofchk ? SpoofCheck.collect(request.attachment.network, keeping: valid) : nil
+        effort.attempt { () throws(CNIError) in
+            try Masquerade.collect(request.attachment.network, keeping: valid)
+        }
         effort.attempt { () throws(CNIError) in
             var host = try Kernel.open()
             try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
@@ -110,7 +120,6 @@ struct Bridge: Plugin {
     }
 
     func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {
-        try request.configuration.refuseUnsupported()
         try request.ipam()?.status()
         var host = try Kernel.open()
         let name = request.configuration.bridge
@@ -122,5 +131,6 @@ struct Bridge: Plugin {
             )
         }
         if request.configuration.macspoofchk { try SpoofCheck.probe() }
+        if let backend = request.configuration.masquerade { try Masquerade.probe(backend) }
     }
 }

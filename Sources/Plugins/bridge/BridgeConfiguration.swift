@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import JSON
+import Rules
 
 /// The keys that the plugin reads.
 struct BridgeConfiguration: PluginConfiguration {
@@ -20,7 +21,8 @@ struct BridgeConfiguration: PluginConfiguration {
     var enabledad = false
     var disableContainerInterface = false
     var portIsolation = false
-    var ipMasq = false
+    /// Who masquerades, if what containers send beyond their network is to bear the host's address.
+    var masquerade: Masquerade.Backend?
     var dns = DNS()
     /// The hardware address for the container, by the two ways that come with the configuration; the first one wins.
     private var requestedMACs: [ConfigNode] = []
@@ -40,7 +42,7 @@ struct BridgeConfiguration: PluginConfiguration {
         macspoofchk = try node.bool("macspoofchk") ?? false
         enabledad = try node.bool("enabledad") ?? false
         portIsolation = try node.bool("portIsolation") ?? false
-        ipMasq = try node.bool("ipMasq") ?? false
+        masquerade = try Masquerade.Backend(node)
         disableContainerInterface = try node.bool("disableContainerInterface") ?? false
         if disableContainerInterface, let type = try node.member("ipam")?.string("type"), !type.isEmpty {
             throw node.fails("cannot use IPAM when DisableContainerInterface flag is set")
@@ -73,13 +75,6 @@ struct BridgeConfiguration: PluginConfiguration {
                 vlanTrunk?.append(id...id)
             }
         }
-    }
-
-    /// Refuses what is not there yet: a container that only seems to be connected is worse than none.
-    func refuseUnsupported() throws(CNIError) {
-        guard ipMasq else { return }
-        let message = "unsupported field in network config: ipMasq = true"
-        throw CNIError(.unsupportedField, message, "set ipMasq to false and masquerade on the host by other means")
     }
 
     /// Whether the bridge has to tell VLANs apart; an empty trunk asks for it too, as in the reference.

@@ -4,6 +4,7 @@ import Addressing
 import CNI
 import Interfaces
 import NFTables
+import Rules
 
 extension SpoofCheck {
     /// Looks whether the rules are as ADD made them.

@@ -3,6 +3,7 @@
 import CNI
 import Linux
 import NFTables
+import Rules
 
 extension SpoofCheck {
     /// Removes the rules, and the table with the last ones.
@@ -14,7 +15,6 @@ extension SpoofCheck {
             if let listing = try rules.list(Self.table, .map(Self.map)) {
                 try Self.remove([Self.chain(attachment)], listing, &rules)
             }
-            rules.leaveOpen()
             return nil
         } catch {
             return Self.failure(error)
@@ -30,13 +30,12 @@ extension SpoofCheck {
             var rules = try Rules.open()
             guard let listing = try rules.list(table) else { return nil }
             let kept = attachments.map { chain($0) }
-            let beginning = "comment \"" + prefix(network)
+            let beginning = "comment \"" + Attachment.ownerPrefix(network: network)
             var dead: [String] = []
             for chain in listing.chains(named: "mac-", containing: beginning) where !kept.contains(chain) {
                 dead.append(chain)
             }
             if !dead.isEmpty { try remove(dead, listing, &rules) }
-            rules.leaveOpen()
             return nil
         } catch {
             return failure(error)

@@ -4,6 +4,7 @@ import Addressing
 import CNI
 import Linux
 import NFTables
+import Rules
 
 /// The rules by which a container can send only with its own hardware address.
 ///
@@ -27,14 +28,7 @@ struct SpoofCheck {
     /// The name of the chain that holds an attachment's rule.
     @inline(never)
     static func chain(_ attachment: Attachment) -> String {
-        "mac-" + String(decoding: attachment.hash.utf8.prefix(32), as: UTF8.self)
-    }
-
-    /// How the comments of a network's rules begin; a long name is replaced by a hash, so that it is never cut.
-    @inline(never)
-    static func prefix(_ network: String) -> String {
-        if network.utf8.count <= 64 { return network + "/" }
-        return chain(Attachment(network: network, containerID: "", interface: "")) + "/"
+        "mac-" + attachment.digits
     }
 
     /// Lets only frames with this address through that come from the container.
@@ -94,8 +88,7 @@ struct SpoofCheck {
         } else {
             transaction.create(.chain(chain))
         }
-        let prefix = Self.prefix(attachment.network)
-        let comment = Object.quoted(joined(prefix, attachment.containerID, "/", attachment.interface))
+        let comment = Object.quoted(attachment.owner)
         transaction.add(.rule(in: chain, joined(Self.rule(mac), " comment ", comment)))
         transaction.add(.element(of: Self.map, Self.element(chain)))
         return transaction
@@ -124,10 +117,4 @@ struct SpoofCheck {
         let digits = String(decoding: Array(chain.utf8).dropFirst(4).prefix(11), as: UTF8.self)
         return joined("\"veth", digits, "\" : jump ", chain)
     }
-}
-
-extension CNIError {
-    /// Makes the failure of a transaction, with the sentence of libnftables in the details.
-    @inline(never)
-    init(_ error: RulesError) { self.init(.rules, "cannot " + error.operation, error.text) }
 }

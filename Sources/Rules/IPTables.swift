@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Linux
+import NFTables
+
+/// The rules of iptables for one family, through its own programs: one call reads a table, and one changes it, all or nothing.
+///
+/// Its two variants keep their rules in different parts of the kernel, and what an earlier call made with one of them a later
+/// call must find, even if the host's choice has changed meanwhile.
+public struct IPTables: Sendable {
+    /// Which of the two variants.
+    public enum Variant: String, Sendable {
+        /// Whatever the host calls iptables.
+        case host = ""
+        /// Rules in the kernel's nf_tables.
+        case nft = "-nft"
+        /// Rules in the kernel's older tables.
+        case legacy = "-legacy"
+    }
+
+    /// The family of the addresses.
+    public let family: IPAddress.Family
+    private let variant: Variant
+
+    /// Chooses the family, and the variant if it is not to be the host's choice.
+    public init(_ family: IPAddress.Family, _ variant: Variant = .host) {
+        self.family = family
+        self.variant = variant
+    }
+
+    /// The variants in which a table may hold a chain.
+    ///
+    /// Asked without starting a program; of the older tables it is only known whether they are in use.
+    public static func mayHold(_ chain: String, in table: String, _ family: IPAddress.Family) -> [IPTables] {
+        var found: [IPTables] = []
+        let name = joined(family == .v4 ? "ip " : "ip6 ", table)
+        if let use = try? Table(name).use(ofChain: chain), use >= 0 { found.append(IPTables(family, .nft)) }
+        let path = family == .v4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names"
+        if let names = try? FileDescriptor.open(path).readAll(),
+            names.split(separator: UInt8(ascii: "\n")).contains(where: { $0.elementsEqual(table.utf8) })
+        {
+            found.append(IPTables(family, .legacy))
+        }
+        return found
+    }
+
+    /// The rules of a table, each as the arguments that would add it: "-A FORWARD …".
+    public func rules(_ table: String) throws(CNIError) -> [String] {
+        let text = try run("save", ["-t", table], "")
+        return text.split(separator: UInt8(ascii: "\n")).filter { $0.first == UInt8(ascii: "-") }
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Changes a table: each line is a command with its arguments, or with a colon in front the name of a chain to be made
+    /// empty.
+    public func change(_ table: String, _ lines: [String]) throws(CNIError) {
+        if lines.isEmpty { return }
+        var text = joined("*", table, "\n")
+        for line in lines { text += line.utf8.first == UInt8(ascii: ":") ? joined(line, " - [0:0]\n") : line + "\n" }
+        _ = try run("restore", ["--noflush", "-w", "10"], text + "COMMIT\n")
+    }
+
+    /// Whether the programs are there.
+    public var isInstalled: Bool { (try? path("restore")) != nil }
+
+    private func path(_ verb: String) throws(CNIError) -> String {
+        let front = family == .v4 ? "iptables" : "ip6tables"
+        let directories = joined(Environment.current()["PATH"] ?? "", ":/usr/sbin:/sbin:/usr/bin:/bin")
+        let names = variant == .host ? [""] : [variant.rawValue, ""]
+        for name in names {
+            if let path = Delegate.find(joined(front, name, "-", verb), in: directories) { return path }
+        }
+        throw CNIError(
+            .rules,
+            joined("cannot find ", front, "-", verb),
+            "install the package iptables, or choose the backend nftables, which needs no program"
+        )
+    }
+
+    @inline(never)
+    private func run(_ verb: String, _ arguments: [String], _ input: String) throws(CNIError) -> [UInt8] {
+        let path = try path(verb)
+        Trace.step(joined(path, ":\n", input))
+        let outcome = try CNIError.attempt(joined("run ", path)) { () throws(Errno) in
+            var child = try ChildProcess.start(
+                path,
+                arguments: arguments,
+                environment: Environment.current(),
+                input: Array(input.utf8)
+            )
+            return try child.finish(signals: -1)
+        }
+        if outcome.exitCode == 0 { return outcome.output }
+        // iptables ends with 4 when somebody else kept its lock all the time.
+        throw CNIError(
+            outcome.exitCode == 4 ? .tryAgain : .rules,
+            joined(path, " failed"),
+            String(decoding: outcome.errorOutput.prefix(2048), as: UTF8.self)
+        )
+    }
+
+    /// A text in quotation marks, as the programs read it.
+    public static func quoted(_ text: String) -> String {
+        var bytes = [UInt8(ascii: "\"")]
+        for byte in Array(text.utf8).prefix(255) {
+            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes + [UInt8(ascii: "\"")], as: UTF8.self)
+    }
+}
+
+/// Rules as text, of which a plugin wants to know to where they lead.
+extension [String] {
+    /// The rules that lead to a chain, by jump or goto.
+    public func leading(to chain: String) -> [String] {
+        filter { rule in
+            let words = rule.utf8.split(separator: UInt8(ascii: " "))
+            for (place, word) in words.enumerated().dropLast()
+            where word.elementsEqual("-j".utf8) || word.elementsEqual("-g".utf8) {
+                if words[place + 1].elementsEqual(chain.utf8) { return true }
+            }
+            return false
+        }
+    }
+
+    /// The rules of a chain.
+    public func inChain(_ chain: String) -> [String] {
+        filter { $0.utf8.starts(with: "-A \(chain) ".utf8) }
+    }
+
+    /// The commands that delete these rules.
+    public var deletions: [String] { map { "-D" + String(decoding: $0.utf8.dropFirst(2), as: UTF8.self) } }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import Linux
+import NFTables
+
+/// The reference's rules: a chain for each container in table nat, and a rule for each address that leads to it.
+extension Masquerade {
+    private static var nat: String { "nat" }
+    private static var postrouting: String { "POSTROUTING" }
+
+    /// The name of the chain, of which the interface is no part.
+    private static func chain(_ network: String, _ containerID: String) -> String {
+        let hash = SHA512.hexadecimal(of: Array(network.utf8) + Array(containerID.utf8))
+        return "CNI-" + String(decoding: hash.utf8.prefix(24), as: UTF8.self)
+    }
+
+    private static func comment(_ network: String, _ containerID: String) -> String {
+        joined("name: \"", network, "\" id: \"", containerID, "\"")
+    }
+
+    func addToIPTables(_ addresses: [Prefix], _ family: IPAddress.Family) throws(CNIError) {
+        let chain = Self.chain(attachment.network, attachment.containerID)
+        let comment = IPTables.quoted(Self.comment(attachment.network, attachment.containerID))
+        let (_, groups) = Self.words(family)
+        let lock = try SharedInterfaceLock.acquire(alone: true)
+        defer { withExtendedLifetime(lock) {} }
+        let tables = IPTables(family)
+        var lines = [":" + chain] + (try tables.rules(Self.nat).leading(to: chain).deletions)
+        for prefix in addresses where prefix.address.family == family {
+            let front = "-A " + chain
+            lines.append(
+                joined(front, " -d ", prefix.masked.description, " -m comment --comment ", comment, " -j ACCEPT")
+            )
+            lines.append(
+                joined(front, " ! -d ", groups, " -m comment --comment ", comment, " -j MASQUERADE")
+            )
+            lines.append(
+                joined(
+                    "-A ",
+                    Self.postrouting,
+                    " -s ",
+                    prefix.address.description,
+                    " -m comment --comment ",
+                    comment,
+                    " -j ",
+                    chain
+                )
+            )
+        }
+        try tables.change(Self.nat, lines)
+    }
+
+    func removeFromIPTables() throws(CNIError) {
+        try Self.remove([Self.chain(attachment.network, attachment.containerID)])
+    }
+
+    /// Removes chains with what leads to them; a program is started only where one of them may be.
+    private static func remove(_ chains: [String]) throws(CNIError) {
+        for family in [IPAddress.Family.v4, .v6] {
+            for chain in chains {
+                for tables in IPTables.mayHold(chain, in: nat, family) {
+                    let lock = try SharedInterfaceLock.acquire(alone: true)
+                    defer { withExtendedLifetime(lock) {} }
+                    let rules = try tables.rules(nat)
+                    let references = rules.leading(to: chain)
+                    if references.isEmpty && rules.inChain(chain).isEmpty { continue }
+                    try tables.change(nat, references.deletions + ["-F " + chain, "-X " + chain])
+                }
+            }
+        }
+    }
+
+    static func collectFromIPTables(_ network: String, keeping valid: ValidAttachments) throws(CNIError) {
+        guard case .only(let attachments) = valid else { return }
+        let kept = attachments.map { chain($0.network, $0.containerID) }
+        let mark = IPTables.quoted(joined("name: \"", network, "\" id: \""))
+        let beginning = String(decoding: mark.utf8.dropLast(), as: UTF8.self)
+        var dead: [String] = []
+        for family in [IPAddress.Family.v4, .v6] {
+            for tables in IPTables.mayHold(postrouting, in: nat, family) {
+                for rule in try tables.rules(nat).inChain(postrouting) where rule.contains(beginning) {
+                    let words = rule.utf8.split(separator: UInt8(ascii: " "))
+                    guard let last = words.last, last.starts(with: "CNI-".utf8) else { continue }
+                    let chain = String(decoding: Array(last), as: UTF8.self)
+                    if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
+                }
+            }
+        }
+        try remove(dead)
+    }
+
+    func isInIPTables(_ addresses: [Prefix]) throws(CNIError) -> Bool {
+        let chain = Self.chain(attachment.network, attachment.containerID)
+        for family in Self.families(addresses) {
+            let rules = try IPTables(family).rules(Self.nat)
+            let count = addresses.filter { $0.address.family == family }.count
+            if rules.inChain(chain).count != 2 * count || rules.leading(to: chain).count != count { return false }
+        }
+        return true
+    }
+}
