@@ -11,7 +11,7 @@ FILTER ?= .
 T ?= 60
 
 PACKAGES := gcc libc6-dev libmnl-dev libnftables-dev libnftables1 pkg-config
-TEST_PACKAGES := containernetworking-plugins iproute2 nftables strace util-linux
+TEST_PACKAGES := conntrack containernetworking-plugins iproute2 nftables strace util-linux
 
 PLUGINS := bridge host-local loopback
 TOOLS := cnictl

@@ -16,6 +16,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         _ = InterfaceAddress(message)
         _ = Route(message)
         _ = Neighbour(message)
+        if let flow = Flow(message) { walk(flow) }
     }
     return 0
 }
@@ -25,5 +26,12 @@ private func walk(_ attributes: Attributes, depth: Int) {
     for attribute in attributes {
         _ = (attribute.uint8, attribute.uint16, attribute.uint32, attribute.text)
         if depth < 8 { walk(attribute.nested, depth: depth + 1) }
+    }
+}
+
+/// Reads both directions of a flow.
+private func walk(_ flow: Flow) {
+    for tuple in [flow.original, flow.reply] {
+        _ = (tuple.transport, tuple.source, tuple.sourcePort, tuple.destination, tuple.destinationPort)
     }
 }

@@ -31,6 +31,13 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         return route
     }
 
+    /// Puts the requests of a filter into a batch.
+    private static func list(into batch: inout MessageBatch, _ fill: (inout FlowFilter) -> Void) {
+        var filter = FlowFilter()
+        fill(&filter)
+        filter.selections.forEach { $0.putRequest(into: &batch) }
+    }
+
     private static let cases = [
         MessageCase("link-veth") { batch in
             let peer = VethPeer(name: "eth0", mac: mac, mtu: 1450, namespace: 9)
@@ -87,6 +94,33 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         MessageCase("neighbour-v6-delete") { batch in
             guard let mac, let address = IPAddress("fd22::1") else { return }
             batch.deleteNeighbour(Neighbour(address, mac: mac, interface: 7))
+        },
+        MessageCase("flows-published") { batch in
+            guard let container = IPAddress("10.9.0.2") else { return }
+            let end = FlowEndpoint(container, port: 5353)
+            list(into: &batch) { $0.addFlows(.udp, toPublished: 53, at: IPAddress("10.1.0.1"), exceptTo: end) }
+            list(into: &batch) { $0.addFlows(.udp, toPublished: 53, at: nil, exceptTo: end) }
+        },
+        MessageCase("flows-container") { batch in
+            guard let container = IPAddress("fd09::2") else { return }
+            list(into: &batch) { $0.addFlows(.sctp, to: FlowEndpoint(container, port: 5353)) }
+        },
+        MessageCase("flows-mixed") { batch in
+            guard let container = IPAddress("10.9.0.2") else { return }
+            let end = FlowEndpoint(container, port: 5353)
+            list(into: &batch) {
+                $0.addFlows(.udp, toPublished: 53, at: nil, exceptTo: end)
+                $0.addFlows(.udp, to: end)
+            }
+        },
+        MessageCase("flow-delete") { batch in
+            // One of UDP from 192.0.2.1 port 40000 to 10.1.0.1 port 53, in zone 7.
+            let tuple: [UInt8] = [
+                0x14, 0x00, 0x01, 0x80, 0x08, 0x00, 0x01, 0x00, 0xc0, 0x00, 0x02, 0x01, 0x08, 0x00, 0x02, 0x00, 0x0a,
+                0x01, 0x00, 0x01, 0x1c, 0x00, 0x02, 0x80, 0x05, 0x00, 0x01, 0x00, 0x11, 0x00, 0x00, 0x00, 0x06, 0x00,
+                0x02, 0x00, 0x9c, 0x40, 0x00, 0x00, 0x06, 0x00, 0x03, 0x00, 0x00, 0x35, 0x00, 0x00,
+            ]
+            batch.deleteFlow(DoomedFlow(family: .v4, original: tuple, id: [1, 2, 3, 4], zone: [0, 7]))
         },
         MessageCase("several") { batch in
             batch.deleteLink("a")

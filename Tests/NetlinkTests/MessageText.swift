@@ -4,7 +4,7 @@
 
 /// Messages as hexadecimal text, four bytes a line with what they are behind them.
 ///
-/// Written from rtnetlink(7) with the numbers of the kernel's headers spelled out, and not with the code under test, so
+/// Written from rtnetlink(7) and the headers of netfilter with the numbers of the kernel's headers spelled out, and not with the code under test, so
 /// that the two can disagree.
 struct MessageText {
     /// What the value of an attribute is.
@@ -12,6 +12,7 @@ struct MessageText {
         case text, number, bytes
         case nest(String)
         case vlan
+        case port
     }
 
     private static let attributes: [String: [Int: (String, Value)]] = [
@@ -36,6 +37,19 @@ struct MessageText {
             7: ("RTA_PREFSRC", .bytes), 8: ("RTA_METRICS", .nest("metrics")), 15: ("RTA_TABLE", .number),
         ],
         "metrics": [2: ("RTAX_MTU", .number), 8: ("RTAX_ADVMSS", .number)],
+        "flow": [
+            1: ("CTA_TUPLE_ORIG", .nest("tuple")), 2: ("CTA_TUPLE_REPLY", .nest("tuple")), 12: ("CTA_ID", .bytes),
+            18: ("CTA_ZONE", .bytes), 25: ("CTA_FILTER", .nest("filter")),
+        ],
+        "filter": [1: ("CTA_FILTER_ORIG_FLAGS", .number), 2: ("CTA_FILTER_REPLY_FLAGS", .number)],
+        "tuple": [1: ("CTA_TUPLE_IP", .nest("ends")), 2: ("CTA_TUPLE_PROTO", .nest("transport"))],
+        "ends": [
+            1: ("CTA_IP_V4_SRC", .bytes), 2: ("CTA_IP_V4_DST", .bytes), 3: ("CTA_IP_V6_SRC", .bytes),
+            4: ("CTA_IP_V6_DST", .bytes),
+        ],
+        "transport": [
+            1: ("CTA_PROTO_NUM", .number), 2: ("CTA_PROTO_SRC_PORT", .port), 3: ("CTA_PROTO_DST_PORT", .port),
+        ],
         "neighbour": [1: ("NDA_DST", .bytes), 2: ("NDA_LLADDR", .bytes), 8: ("NDA_IFINDEX", .number)],
     ]
 
@@ -43,6 +57,7 @@ struct MessageText {
         16: ("RTM_NEWLINK", "link"), 17: ("RTM_DELLINK", "link"), 19: ("RTM_SETLINK", "link"),
         20: ("RTM_NEWADDR", "address"), 21: ("RTM_DELADDR", "address"), 24: ("RTM_NEWROUTE", "route"),
         25: ("RTM_DELROUTE", "route"), 28: ("RTM_NEWNEIGH", "neighbour"), 29: ("RTM_DELNEIGH", "neighbour"),
+        0x101: ("IPCTNL_MSG_CT_GET", "flow"), 0x102: ("IPCTNL_MSG_CT_DELETE", "flow"),
     ]
 
     private let bytes: [UInt8]
@@ -79,7 +94,7 @@ struct MessageText {
         let end = place + number(at: place, size: 4)
         let (name, family) = Self.types[number(at: place + 4, size: 2)] ?? ("unknown type", "unknown")
         line("length \(end - place)")
-        line("\(name), flags \(flags(number(at: place + 2, size: 2), family))")
+        line("\(name), flags \(flags(number(at: place + 2, size: 2), name))")
         line("sequence")
         line("port")
         switch family {
@@ -92,6 +107,7 @@ struct MessageText {
             let part = bytes[place..<place + 4].map { "\($0)" }
             line("table \(part[0]), protocol \(part[1]), scope \(part[2]), type \(part[3])")
             line("flags")
+        case "flow": line("family, version, resource")
         default:
             line("family")
             line("interface")
@@ -101,7 +117,8 @@ struct MessageText {
         place = (end + 3) & ~3
     }
 
-    private func flags(_ bits: Int, _ family: String) -> String {
+    private func flags(_ bits: Int, _ type: String) -> String {
+        if type.hasSuffix("_GET"), bits == 0x301 { return "REQUEST DUMP" }
         let names = [0x1: "REQUEST", 0x4: "ACK", 0x100: "REPLACE", 0x200: "EXCL", 0x400: "CREATE", 0x800: "APPEND"]
         return names.keys.sorted().filter { bits & $0 != 0 }.compactMap { names[$0] }.joined(separator: " ")
     }
@@ -141,6 +158,7 @@ struct MessageText {
             case .text: line("\(indent)  \"\(text(until: min(place + 4, end)))\"")
             case .number: line("\(indent)  \(number(at: place, size: end - place))")
             case .vlan: line("\(indent)  flags \(number(at: place, size: 2)), VLAN \(number(at: place + 2, size: 2))")
+            case .port: line("\(indent)  port \(Int(bytes[place]) << 8 | Int(bytes[place + 1]))")
             default: line("\(indent)  …")
             }
         }

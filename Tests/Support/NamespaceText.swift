@@ -80,7 +80,11 @@ public enum Programs {
 
     /// Runs a program that must succeed in the namespace of the calling thread, and returns what it printed.
     @discardableResult
-    public static func run(_ name: String, _ arguments: String...) throws -> String {
+    public static func run(_ name: String, _ arguments: String...) throws -> String { try run(name, arguments) }
+
+    /// Runs a program with a list of arguments that must succeed, and returns what it printed.
+    @discardableResult
+    public static func run(_ name: String, _ arguments: [String]) throws -> String {
         let process = PluginProcess(path(name) ?? name, arguments: arguments)
         let outcome = try process.run()
         guard outcome.exitCode == 0 else {

@@ -95,6 +95,25 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
         return try socket.list { $0.beginDump("list the routes", RTM_GETROUTE, header) }.compactMap { Route($0) }
     }
 
+    /// Whether packets to an address are for the host itself.
+    public mutating func isLocal(_ address: IPAddress) throws(Failure) -> Bool {
+        var header = rtmsg()
+        header.rtm_family = address.family.kernelValue
+        header.rtm_dst_len = UInt8(address.family.hostLength)
+        do {
+            return try socket.list { batch in
+                batch.begin("look up the way to \(address.description)", RTM_GETROUTE, 0, header)
+                batch.put(Int(RTA_DST.rawValue), address.bytes)
+            }.contains { $0.payload.dropFirst(7).first == UInt8(RTN_LOCAL) }
+        } catch {
+            switch error.errno?.rawValue {
+            // There is no way to it, or one that leads nowhere.
+            case ENETUNREACH, EHOSTUNREACH, EINVAL, EACCES: return false
+            default: throw error
+            }
+        }
+    }
+
     /// The neighbours that are known on an interface.
     public mutating func neighbours(of interface: UInt32) throws(Failure) -> [Neighbour] {
         try socket.list { batch in

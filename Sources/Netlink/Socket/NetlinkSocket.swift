@@ -76,35 +76,47 @@ import Linux
     }
 
     /// Sends one request for a list and returns its messages.
+    public mutating func list(_ make: (inout MessageBatch) -> Void) throws(Failure) -> [Message] {
+        try list(make) { $0 }
+    }
+
+    /// Sends one request for a list and returns what is read of its messages; what is passed over takes no memory.
     ///
     /// The kernel marks a list that changed while it was being made; such a list is asked for again, here and nowhere else.
-    public mutating func list(_ make: (inout MessageBatch) -> Void) throws(Failure) -> [Message] {
+    mutating func list<Element>(
+        _ make: (inout MessageBatch) -> Void,
+        _ read: (Message) -> Element?
+    ) throws(Failure) -> [Element] {
         for _ in 0..<64 {
             var batch = MessageBatch()
             make(&batch)
             let operation = batch.operations.first ?? ""
             let first = try transmit(&batch)
-            if let messages = try collect(first, operation) {
-                Trace.step("netlink \(operation): \(messages.count) messages")
-                return messages
+            if let elements = try collect(first, operation, read) {
+                Trace.step("netlink \(operation): \(elements.count) messages")
+                return elements
             }
         }
         throw Failure(.interrupted, "list what keeps changing")
     }
 
     /// Reads a list to its end; nothing if it was interrupted.
-    private mutating func collect(_ sequence: UInt32, _ operation: String) throws(Failure) -> [Message]? {
-        var messages: [Message] = []
+    private mutating func collect<Element>(
+        _ sequence: UInt32,
+        _ operation: String,
+        _ read: (Message) -> Element?
+    ) throws(Failure) -> [Element]? {
+        var elements: [Element] = []
         var interrupted = false
         while true {
             for message in try receive(operation) where message.sequence == sequence {
                 interrupted = interrupted || message.isInterrupted
                 switch message.content {
-                case .done: return interrupted ? nil : messages
-                case .error(0, _): return messages
+                case .done: return interrupted ? nil : elements
+                case .error(0, _): return elements
                 case .error(let errno, let text):
                     throw Failure(Errno(errno), operation, kernelText: text)
-                case .data(let data): messages.append(data)
+                case .data(let data): if let element = read(data) { elements.append(element) }
                 }
             }
         }
