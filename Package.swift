@@ -66,6 +66,10 @@ let executables: [(name: String, target: Target)] = [
             ["Addressing", "AddressStore", "CNI", "JSON", "Linux"]
         )
     ),
+    (
+        "portmap",
+        executable("Plugins/portmap", target: "PortmapPlugin", rulePlugin, links: ["mnl"])
+    ),
     ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
     (
         "cnictl",

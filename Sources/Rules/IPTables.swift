@@ -46,11 +46,16 @@ public struct IPTables: Sendable {
         return found
     }
 
-    /// The rules of a table, each as the arguments that would add it: "-A FORWARD …".
-    public func rules(_ table: String) throws(CNIError) -> [String] {
+    /// What is in a table.
+    public func list(_ table: String) throws(CNIError) -> Snapshot {
         let text = try run("save", ["-t", table], "")
-        return text.split(separator: UInt8(ascii: "\n")).filter { $0.first == UInt8(ascii: "-") }
-            .map { String(decoding: $0, as: UTF8.self) }
+        var snapshot = Snapshot(chains: [], rules: [])
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            if line.first == UInt8(ascii: "-") { snapshot.rules.append(String(decoding: line, as: UTF8.self)) }
+            guard line.first == UInt8(ascii: ":") else { continue }
+            snapshot.chains.append(String(decoding: line.dropFirst().prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self))
+        }
+        return snapshot
     }
 
     /// Changes a table: each line is a command with its arguments, or with a colon in front the name of a chain to be made
@@ -112,25 +117,37 @@ public struct IPTables: Sendable {
     }
 }
 
-/// Rules as text, of which a plugin wants to know to where they lead.
-extension [String] {
-    /// The rules that lead to a chain, by jump or goto.
-    public func leading(to chain: String) -> [String] {
-        filter { rule in
-            let words = rule.utf8.split(separator: UInt8(ascii: " "))
-            for (place, word) in words.enumerated().dropLast()
-            where word.elementsEqual("-j".utf8) || word.elementsEqual("-g".utf8) {
-                if words[place + 1].elementsEqual(chain.utf8) { return true }
-            }
-            return false
+extension IPTables {
+    /// What is in a table, as text.
+    public struct Snapshot: Sendable {
+        /// The names of the chains.
+        public var chains: [String]
+        /// The rules, each as the arguments that would add it: "-A FORWARD …".
+        public var rules: [String]
+
+        /// The rules that lead to a chain, by jump or goto.
+        public func leading(to chain: String) -> [String] {
+            rules.filter { rule in rule.value(of: "-j") == chain || rule.value(of: "-g") == chain }
+        }
+
+        /// The rules of a chain.
+        public func inChain(_ chain: String) -> [String] {
+            rules.filter { $0.utf8.starts(with: joined("-A ", chain, " ").utf8) }
         }
     }
+}
 
-    /// The rules of a chain.
-    public func inChain(_ chain: String) -> [String] {
-        filter { $0.utf8.starts(with: "-A \(chain) ".utf8) }
+/// A rule as text.
+extension String {
+    /// The word behind an option.
+    public func value(of option: String) -> String? {
+        let words = utf8.split(separator: UInt8(ascii: " "))
+        for (place, word) in words.enumerated().dropLast() where word.elementsEqual(option.utf8) {
+            return String(decoding: Array(words[place + 1]), as: UTF8.self)
+        }
+        return nil
     }
 
-    /// The commands that delete these rules.
-    public var deletions: [String] { map { "-D" + String(decoding: $0.utf8.dropFirst(2), as: UTF8.self) } }
+    /// The command that deletes the rule.
+    public var deletion: String { "-D" + String(decoding: Array(utf8.dropFirst(2)), as: UTF8.self) }
 }

@@ -28,7 +28,7 @@ extension Masquerade {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
         let tables = IPTables(family)
-        var lines = [":" + chain] + (try tables.rules(Self.nat).leading(to: chain).deletions)
+        var lines = [":" + chain] + (try tables.list(Self.nat).leading(to: chain).map { $0.deletion })
         for prefix in addresses where prefix.address.family == family {
             let front = "-A " + chain
             lines.append(
@@ -64,10 +64,12 @@ extension Masquerade {
                 for tables in IPTables.mayHold(chain, in: nat, family) {
                     let lock = try SharedInterfaceLock.acquire(alone: true)
                     defer { withExtendedLifetime(lock) {} }
-                    let rules = try tables.rules(nat)
-                    let references = rules.leading(to: chain)
-                    if references.isEmpty && rules.inChain(chain).isEmpty { continue }
-                    try tables.change(nat, references.deletions + ["-F " + chain, "-X " + chain])
+                    let present = try tables.list(nat)
+                    guard present.chains.contains(chain) else { continue }
+                    try tables.change(
+                        nat,
+                        present.leading(to: chain).map { $0.deletion } + ["-F " + chain, "-X " + chain]
+                    )
                 }
             }
         }
@@ -81,10 +83,8 @@ extension Masquerade {
         var dead: [String] = []
         for family in [IPAddress.Family.v4, .v6] {
             for tables in IPTables.mayHold(postrouting, in: nat, family) {
-                for rule in try tables.rules(nat).inChain(postrouting) where rule.contains(beginning) {
-                    let words = rule.utf8.split(separator: UInt8(ascii: " "))
-                    guard let last = words.last, last.starts(with: "CNI-".utf8) else { continue }
-                    let chain = String(decoding: Array(last), as: UTF8.self)
+                for rule in try tables.list(nat).inChain(postrouting) where rule.contains(beginning) {
+                    guard let chain = rule.value(of: "-j"), chain.utf8.starts(with: "CNI-".utf8) else { continue }
                     if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
                 }
             }
@@ -95,7 +95,7 @@ extension Masquerade {
     func isInIPTables(_ addresses: [Prefix]) throws(CNIError) -> Bool {
         let chain = Self.chain(attachment.network, attachment.containerID)
         for family in Self.families(addresses) {
-            let rules = try IPTables(family).rules(Self.nat)
+            let rules = try IPTables(family).list(Self.nat)
             let count = addresses.filter { $0.address.family == family }.count
             if rules.inChain(chain).count != 2 * count || rules.leading(to: chain).count != count { return false }
         }

@@ -23,6 +23,13 @@ public struct Record: Sendable {
     /// The elements but for the first, which holds the owner.
     let lines: [Line]
 
+    /// Whether the attachment has a key in a map whose name begins so.
+    public func names(_ map: String, _ key: String) -> Bool {
+        lines.contains { line in
+            Self.elements(line.text).contains { $0.map.utf8.starts(with: map.utf8) && $0.key == key }
+        }
+    }
+
     /// The chain that every attachment needs.
     static var kept: String { "kept" }
 

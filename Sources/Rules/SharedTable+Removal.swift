@@ -8,9 +8,9 @@ extension SharedTable {
     ///
     /// Where the table doesn't exist, libnftables is not even loaded.
     ///
-    /// - Returns: The shared elements that went because nobody else needs them; nothing if the attachment had nothing.
-    public func remove(_ attachment: Attachment) throws(RulesError) -> [Element]? {
-        guard try use(ofChain: Record.kept) != nil else { return nil }
+    /// - Returns: What went; nothing if the attachment had nothing.
+    public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
+        guard try !isEmpty else { return nil }
         var rules = try Rules.open()
         guard let listing = try rules.list(table, .map(Record.name(attachment))),
             let record = Record.all(in: listing).first
@@ -22,54 +22,56 @@ extension SharedTable {
 
     /// Removes what a network's attachments have that are not valid any more.
     ///
-    /// - Returns: The shared elements that went.
-    public func collect(_ network: String, keeping valid: ValidAttachments) throws(RulesError) -> [Element] {
-        guard case .only(let attachments) = valid, try use(ofChain: Record.kept) != nil else { return [] }
+    /// - Returns: What went.
+    public func collect(_ network: String, keeping valid: ValidAttachments) throws(RulesError) -> [Removed] {
+        guard case .only(let attachments) = valid, try !isEmpty else { return [] }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
         let kept = attachments.map { Record.name($0) }
         let prefix = Attachment.ownerPrefix(network: network)
-        var gone: [Element] = []
+        var removed: [Removed] = []
         for record in Record.all(in: listing)
         where record.owner.utf8.starts(with: prefix.utf8) && !kept.contains(record.name) {
-            gone += try remove(record, &rules)
+            removed.append(try remove(record, &rules))
         }
-        return gone
+        return removed
     }
 
     /// Whether an attachment has what it is to have: its record, each element and each rule.
     public func holds(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
-        guard try use(ofChain: Record.kept) != nil else { return false }
+        guard try !isEmpty else { return false }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return false }
         let name = Record.name(attachment)
         guard let record = Record.all(in: listing).first(where: { $0.name == name }) else { return false }
-        let isRecorded = record.lines.elementsEqual(belongings.lines) { $0.text == $1.text && $0.chain == $1.chain }
-        return isRecorded && belongings.isListed(listing)
+        // What is shared depends on who came first, and need not be the same when it is planned again.
+        let (own, planned) = (record.lines.filter { $0.chain == Record.kept }, belongings.lines)
+        return own.elementsEqual(planned.filter { $0.chain == Record.kept }) { $0.text == $1.text }
+            && belongings.isListed(listing)
     }
 
     /// Removes what a record names, with the record.
     ///
     /// Where something was removed by hand, the kernel refuses the whole; then each thing goes by itself.
-    func remove(_ record: Record, _ rules: inout Rules) throws(RulesError) -> [Element] {
+    func remove(_ record: Record, _ rules: inout Rules) throws(RulesError) -> Removed {
         for _ in 0..<64 {
             let plan = try plan(record)
             do {
                 try rules.run(plan.transaction(in: table))
                 if !plan.isLast { try removeBaseIfIdle(&rules) }
-                return plan.released
+                return plan.removed
             } catch {
                 // Somebody has come to use what was to go; the next look shows it.
                 if error.errno == .busy { continue }
                 guard error.errno == .noSuchFile else { throw error }
-                guard try rules.list(table, .map(record.name)) != nil else { return [] }
+                guard try rules.list(table, .map(record.name)) != nil else { return Removed() }
                 for piece in plan.pieces(in: table) {
                     do { try rules.run(piece) } catch {
                         if error.errno != .noSuchFile && error.errno != .busy { throw error }
                     }
                 }
                 try removeBaseIfIdle(&rules)
-                return plan.released
+                return plan.removed
             }
         }
         throw RulesError(.busy, joined("remove rules of ", record.owner), kernelText: "others come and go")
@@ -114,6 +116,20 @@ public struct Element: Sendable {
     public let map: String
     /// The key, as the language writes it.
     public let key: String
+
+    /// Names an element.
+    public init(map: String, key: String) {
+        self.map = map
+        self.key = key
+    }
+}
+
+/// What went with an attachment.
+public struct Removed: Sendable {
+    /// The elements that were its own.
+    public var own: [Element] = []
+    /// The shared elements that nobody else needs.
+    public var shared: [Element] = []
 }
 
 /// What goes with an attachment.
@@ -124,20 +140,25 @@ struct Removal {
     /// Whether nobody else has anything in the table.
     var isLast = false
 
-    /// The shared elements that go.
-    var released: [Element] {
-        var released: [Element] = []
-        for line in record.lines where idleChains.contains(line.chain) {
-            for element in Record.elements(line.text) { released.append(Element(map: element.map, key: element.key)) }
+    /// The elements that go.
+    var removed: Removed {
+        var removed = Removed()
+        for line in record.lines {
+            let isOwn = line.chain == Record.kept
+            guard isOwn || idleChains.contains(line.chain) else { continue }
+            for element in Record.elements(line.text) where element.map != "chain" {
+                let element = Element(map: element.map, key: element.key)
+                if isOwn { removed.own.append(element) } else { removed.shared.append(element) }
+            }
         }
-        return released
+        return removed
     }
 
     /// All of it at once: elements before the chains that they lead to, and the table as the last.
     func transaction(in table: Table) -> Transaction {
         var removal = Transaction(joined("remove rules of ", record.owner), in: table)
         var (map, keys) = ("", "")
-        for element in elements {
+        for element in removed.own + removed.shared {
             if element.map != map, !keys.isEmpty {
                 removal.delete(.element(of: map, keys))
                 keys = ""
@@ -167,19 +188,11 @@ struct Removal {
             build(&transaction)
             return transaction
         }
-        return elements.map { element in piece { $0.delete(.element(of: element.map, element.key)) } }
+        return (removed.own + removed.shared).map { element in
+            piece { $0.delete(.element(of: element.map, element.key)) }
+        }
             + [piece { $0.delete(.map(record.name)) }]
             + chains.flatMap { chain in [piece { $0.flush(.chain(chain)) }, piece { $0.delete(.chain(chain)) }] }
-    }
-
-    private var elements: [Element] {
-        var elements: [Element] = []
-        for line in record.lines where line.chain == Record.kept || idleChains.contains(line.chain) {
-            for element in Record.elements(line.text) where element.map != "chain" {
-                elements.append(Element(map: element.map, key: element.key))
-            }
-        }
-        return elements
     }
 
     private var chains: [String] {

@@ -138,8 +138,11 @@ public struct SharedTable: Sendable {
         try rules.check(base)
     }
 
+    /// Whether nobody has anything in the table, because it doesn't exist.
+    public var isEmpty: Bool { get throws(RulesError) { try use(ofChain: Record.kept) == nil } }
+
     /// How often a chain is used; nothing if it doesn't exist.
-    func use(ofChain chain: String) throws(RulesError) -> Int? {
+    public func use(ofChain chain: String) throws(RulesError) -> Int? {
         try RulesError.attempt(joined("look at the chain ", chain, " of ", table.description)) { () throws(Errno) in
             try table.use(ofChain: chain)
         }

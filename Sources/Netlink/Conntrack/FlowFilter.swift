@@ -40,6 +40,18 @@ public struct FlowFilter: Sendable {
         }
     }
 
+    /// Adds all flows to a port of the host that is published no more.
+    public mutating func addFlows(
+        _ transport: Transport,
+        toWithdrawn port: UInt16,
+        at address: IPAddress?,
+        _ family: IPAddress.Family
+    ) {
+        change(transport, family) {
+            $0.published[port, default: []].append(PublishedPort(address: address, container: nil))
+        }
+    }
+
     /// Adds the flows that a container answers from a port of its own.
     public mutating func addFlows(_ transport: Transport, to container: FlowEndpoint) {
         change(transport, container.address.family) { $0.containers.insert(container) }

@@ -8,7 +8,7 @@ struct PublishedPort {
     /// The only address of the host at which it is published, if there is one.
     let address: IPAddress?
     /// Where flows to it belong.
-    let container: FlowEndpoint
+    let container: FlowEndpoint?
 }
 
 /// The flows of one protocol and one family that a filter matches.

@@ -97,6 +97,15 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
 
     /// Whether packets to an address are for the host itself.
     public mutating func isLocal(_ address: IPAddress) throws(Failure) -> Bool {
+        try answers(address).contains { $0.payload.dropFirst(7).first == UInt8(RTN_LOCAL) }
+    }
+
+    /// The route that a packet to an address takes, or nothing if there is no way to it.
+    public mutating func route(to address: IPAddress) throws(Failure) -> Route? {
+        try answers(address).compactMap { Route($0) }.first
+    }
+
+    private mutating func answers(_ address: IPAddress) throws(Failure) -> [Message] {
         var header = rtmsg()
         header.rtm_family = address.family.kernelValue
         header.rtm_dst_len = UInt8(address.family.hostLength)
@@ -104,11 +113,11 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
             return try socket.list { batch in
                 batch.begin("look up the way to \(address.description)", RTM_GETROUTE, 0, header)
                 batch.put(Int(RTA_DST.rawValue), address.bytes)
-            }.contains { $0.payload.dropFirst(7).first == UInt8(RTN_LOCAL) }
+            }
         } catch {
             switch error.errno?.rawValue {
             // There is no way to it, or one that leads nowhere.
-            case ENETUNREACH, EHOSTUNREACH, EINVAL, EACCES: return false
+            case ENETUNREACH, EHOSTUNREACH, EINVAL, EACCES: return []
             default: throw error
             }
         }
