@@ -13,7 +13,7 @@ T ?= 60
 PACKAGES := gcc libc6-dev libmnl-dev libnftables-dev libnftables1 pkg-config
 TEST_PACKAGES := conntrack containernetworking-plugins iproute2 nftables strace util-linux
 
-PLUGINS := bridge host-local loopback portmap
+PLUGINS := bridge firewall host-local loopback portmap
 TOOLS := cnictl
 
 # Embedded Swift, as Package.swift describes it. Its archives are where the compiler says that its resources are.

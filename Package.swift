@@ -67,6 +67,10 @@ let executables: [(name: String, target: Target)] = [
         )
     ),
     (
+        "firewall",
+        executable("Plugins/firewall", target: "FirewallPlugin", rulePlugin, links: ["mnl"])
+    ),
+    (
         "portmap",
         executable("Plugins/portmap", target: "PortmapPlugin", rulePlugin, links: ["mnl"])
     ),

@@ -49,11 +49,14 @@ public struct IPTables: Sendable {
     /// What is in a table.
     public func list(_ table: String) throws(CNIError) -> Snapshot {
         let text = try run("save", ["-t", table], "")
-        var snapshot = Snapshot(chains: [], rules: [])
+        var snapshot = Snapshot(chains: [], policies: [], rules: [])
         for line in text.split(separator: UInt8(ascii: "\n")) {
             if line.first == UInt8(ascii: "-") { snapshot.rules.append(String(decoding: line, as: UTF8.self)) }
             guard line.first == UInt8(ascii: ":") else { continue }
-            snapshot.chains.append(String(decoding: line.dropFirst().prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self))
+            let words = line.dropFirst().split(separator: UInt8(ascii: " "))
+            guard words.count > 1 else { continue }
+            snapshot.chains.append(String(decoding: Array(words[0]), as: UTF8.self))
+            snapshot.policies.append(String(decoding: Array(words[1]), as: UTF8.self))
         }
         return snapshot
     }
@@ -122,8 +125,16 @@ extension IPTables {
     public struct Snapshot: Sendable {
         /// The names of the chains.
         public var chains: [String]
+        /// What becomes of packets at the end of each chain: ACCEPT or DROP, or a dash for one that only rules lead to.
+        public var policies: [String]
         /// The rules, each as the arguments that would add it: "-A FORWARD …".
         public var rules: [String]
+
+        /// Whether packets at the end of a chain are dropped.
+        public func drops(_ chain: String) -> Bool {
+            guard let place = chains.firstIndex(of: chain) else { return false }
+            return policies[place] == "DROP"
+        }
 
         /// The rules that lead to a chain, by jump or goto.
         public func leading(to chain: String) -> [String] {

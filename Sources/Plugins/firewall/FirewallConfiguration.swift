@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import CNI
+import JSON
+
+/// The keys that the plugin reads.
+struct FirewallConfiguration: PluginConfiguration {
+    /// Who lets packets pass.
+    enum Backend: String, Sendable {
+        case nftables
+        case iptables
+        case firewalld
+    }
+
+    /// From where packets reach a container.
+    enum IngressPolicy: String, Sendable {
+        /// From everywhere.
+        case open
+        /// Not from containers on other bridges.
+        case sameBridge = "same-bridge"
+        /// Not from other containers.
+        case isolated
+    }
+
+    /// Nothing where the host decides.
+    let backend: Backend?
+    let ingressPolicy: IngressPolicy
+    let adminChain: String
+    let zone: String
+
+    init(_ node: ConfigNode) throws(ConfigError) {
+        if let named = try node.member("backend"), case let name = try named.string(), !name.isEmpty {
+            guard let known = Backend(rawValue: name) else {
+                throw named.fails("unknown backend \"\(name)\"; there are nftables, iptables and firewalld")
+            }
+            backend = known
+        } else {
+            backend = nil
+        }
+        if let named = try node.member("ingressPolicy"), case let name = try named.string(), !name.isEmpty {
+            guard let known = IngressPolicy(rawValue: name) else {
+                throw named.fails("unknown ingress policy: \"\(name)\"; there are open, same-bridge and isolated")
+            }
+            ingressPolicy = known
+        } else {
+            ingressPolicy = .open
+        }
+        adminChain = try node.text("iptablesAdminChainName") ?? "CNI-ADMIN"
+        zone = try node.text("firewalldZone") ?? "trusted"
+    }
+}
+
+extension ConfigNode {
+    /// A text without blanks, which iptables and D-Bus would take for two; nothing if it is missing or empty.
+    fileprivate func text(_ key: String) throws(ConfigError) -> String? {
+        guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return nil }
+        if text.utf8.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "\"") }) {
+            throw node.fails("\"\(text)\" holds a blank or a quotation mark")
+        }
+        return text
+    }
+}
