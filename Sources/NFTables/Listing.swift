@@ -77,3 +77,8 @@ extension [UInt8] {
         return nil
     }
 }
+
+extension String {
+    /// Whether a text occurs in this one.
+    public func mentions(_ part: String) -> Bool { Array(utf8).find(part) != nil }
+}

@@ -83,7 +83,7 @@ extension Masquerade {
         var dead: [String] = []
         for family in [IPAddress.Family.v4, .v6] {
             for tables in IPTables.mayHold(postrouting, in: nat, family) {
-                for rule in try tables.list(nat).inChain(postrouting) where rule.contains(beginning) {
+                for rule in try tables.list(nat).inChain(postrouting) where rule.mentions(beginning) {
                     guard let chain = rule.value(of: "-j"), chain.utf8.starts(with: "CNI-".utf8) else { continue }
                     if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
                 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNI
+import Linux
 import NFTables
 
 extension CNIError {

@@ -61,7 +61,7 @@ struct AdmissionChains {
 
     private var comment: String { IPTables.quoted("cni " + attachment.owner) }
 
-    private func isOwn(_ rule: String) -> Bool { rule.contains(comment) }
+    private func isOwn(_ rule: String) -> Bool { rule.mentions(comment) }
 
     private func rules(_ addresses: [Prefix]) -> [String] {
         var rules: [String] = []
@@ -99,7 +99,7 @@ struct AdmissionChains {
         let beginning = String(decoding: Array(mark.utf8.dropLast()), as: UTF8.self)
         let kept = valid.map { IPTables.quoted("cni " + $0.owner) }
         try remove { rule in
-            rule.contains(beginning) && !kept.contains { rule.contains($0) }
+            rule.mentions(beginning) && !kept.contains { rule.mentions($0) }
         }
     }
 

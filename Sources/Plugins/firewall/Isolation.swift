@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import Interfaces
+import Linux
 import NFTables
 import Netlink
 import Rules

@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import Interfaces
+import Linux
 import NFTables
 import Rules
 
@@ -19,7 +20,7 @@ extension PortmapChains {
         var dead: [String] = []
         for family in [IPAddress.Family.v4, .v6] {
             for tables in IPTables.mayHold(entry, in: nat, family) {
-                for rule in try tables.list(nat).inChain(entry) where rule.contains(beginning) {
+                for rule in try tables.list(nat).inChain(entry) where rule.mentions(beginning) {
                     guard let chain = rule.value(of: "-j"), chain.utf8.starts(with: "CNI-DN-".utf8) else { continue }
                     if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
                 }

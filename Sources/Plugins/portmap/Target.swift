@@ -4,6 +4,7 @@ import Addressing
 import CNI
 import Interfaces
 import Netlink
+import Rules
 
 /// An address of the container to which ports lead.
 struct Target: Sendable {
