@@ -63,10 +63,13 @@ static void close_later(int descriptor) {
         struct iovec part = {"", 1};
         struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
         sendmsg(pair[0], &message, MSG_NOSIGNAL);
+        // Before the pair, or the collector might be faster and leave the last reference to the caller.
+        close(descriptor);
         close(pair[1]);
         close(pair[0]);
+    } else {
+        close(descriptor);
     }
-    close(descriptor);
 }
 
 static bool is_netfilter_socket(int descriptor) {
@@ -152,56 +155,131 @@ void clibnftables_close(struct clibnftables *context) {
     free(context);
 }
 
-int64_t clibnftables_chain_use(const char *table, const char *chain) {
+// A question to the kernel's tables without the library, which would read all that is in them to answer it.
+struct question {
+    struct nlmsghdr header;
+    struct nfgenmsg family;
+    char attributes[700];
+};
+
+// Begins a question about a table, of which the name comes behind its family: "inet filter".
+static struct question ask_about(const char **table, int message) {
     static const struct {
         const char *name;
         unsigned char number;
     } families[] = {{"inet ", NFPROTO_INET}, {"ip ", NFPROTO_IPV4}, {"ip6 ", NFPROTO_IPV6}, {"bridge ", NFPROTO_BRIDGE}};
-    struct {
-        struct nlmsghdr header;
-        struct nfgenmsg family;
-        char attributes[600];
-    } request = {.header = {sizeof request.header + sizeof request.family,
-                            NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN, NLM_F_REQUEST}};
+    struct question question = {.header = {sizeof question.header + sizeof question.family,
+                                           (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), NLM_F_REQUEST}};
     for (unsigned number = 0; number < sizeof families / sizeof *families; number++) {
         size_t length = strlen(families[number].name);
-        if (strncmp(table, families[number].name, length) != 0) continue;
-        request.family.nfgen_family = families[number].number;
-        table += length;
+        if (strncmp(*table, families[number].name, length) != 0) continue;
+        question.family.nfgen_family = families[number].number;
+        *table += length;
         break;
     }
-    const char *names[] = {table, chain};
-    for (int place = 0; place < 2; place++) {
-        struct nlattr attribute = {(unsigned short)(sizeof attribute + strlen(names[place]) + 1),
-                                   place == 0 ? NFTA_CHAIN_TABLE : NFTA_CHAIN_NAME};
-        if (request.header.nlmsg_len + attribute.nla_len > sizeof request - 4) return -EINVAL;
-        char *end = (char *)&request + request.header.nlmsg_len;
-        memcpy(end, &attribute, sizeof attribute);
-        memcpy(end + sizeof attribute, names[place], attribute.nla_len - sizeof attribute);
-        request.header.nlmsg_len += NLMSG_ALIGN(attribute.nla_len);
-    }
+    return question;
+}
+
+// Adds an attribute if there is room; the kernel refuses a question that lacks one.
+static struct nlattr *put(struct question *question, int type, const void *value, size_t size) {
+    static struct nlattr nowhere;
+    if (question->header.nlmsg_len + sizeof(struct nlattr) + NLMSG_ALIGN(size) > sizeof *question) return &nowhere;
+    struct nlattr *attribute = (struct nlattr *)((char *)question + question->header.nlmsg_len);
+    *attribute = (struct nlattr){(uint16_t)(sizeof *attribute + size), (uint16_t)type};
+    if (size) memcpy(attribute + 1, value, size);
+    question->header.nlmsg_len += sizeof *attribute + NLMSG_ALIGN(size);
+    return attribute;
+}
+
+// Ends a nest of attributes.
+static void end(struct question *question, struct nlattr *nest) {
+    nest->nla_len = (uint16_t)((char *)question + question->header.nlmsg_len - (char *)nest);
+}
+
+// Asks, and returns the size of the answer's attributes, which are moved to the beginning of the buffer.
+static ssize_t ask(struct question *question, char *buffer, size_t capacity) {
     int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     if (descriptor < 0) return -errno;
-    char buffer[4096] __attribute__((aligned(4)));
-    ssize_t size = send(descriptor, &request, request.header.nlmsg_len, 0);
-    if (size >= 0) size = recv(descriptor, buffer, sizeof buffer, 0);
-    int64_t use = size < 0 ? -errno : -EINVAL;
+    ssize_t size = send(descriptor, question, question->header.nlmsg_len, 0);
+    if (size >= 0) size = recv(descriptor, buffer, capacity, 0);
+    if (size < 0) size = -errno;
     close_later(descriptor);
-    struct nlmsghdr *header = (struct nlmsghdr *)buffer;
-    if (size < (ssize_t)sizeof *header) return use;
-    if (header->nlmsg_type == NLMSG_ERROR) return ((struct nlmsgerr *)NLMSG_DATA(header))->error;
-    char *end = buffer + size;
-    for (char *place = (char *)NLMSG_DATA(header) + sizeof(struct nfgenmsg); place + sizeof(struct nlattr) <= end;) {
-        struct nlattr *attribute = (struct nlattr *)place;
-        if (attribute->nla_len < sizeof *attribute) break;
-        if ((attribute->nla_type & NLA_TYPE_MASK) == NFTA_CHAIN_USE) {
-            uint32_t number;
-            memcpy(&number, place + sizeof *attribute, sizeof number);
-            return ntohl(number);
-        }
-        place += NLMSG_ALIGN(attribute->nla_len);
+    struct nlmsghdr header;
+    if (size < (ssize_t)(sizeof header + sizeof(struct nfgenmsg))) return size < 0 ? size : -EINVAL;
+    memcpy(&header, buffer, sizeof header);
+    if (header.nlmsg_type == NLMSG_ERROR) {
+        memcpy(&header.nlmsg_len, buffer + sizeof header, sizeof header.nlmsg_len);
+        return (int32_t)header.nlmsg_len;
     }
-    return use;
+    size -= sizeof header + sizeof(struct nfgenmsg);
+    memmove(buffer, buffer + sizeof header + sizeof(struct nfgenmsg), (size_t)size);
+    return size;
+}
+
+// The value of the first attribute of a type, and its size in place of that of all; null if there is none.
+static const char *find(const char *attributes, size_t *size, int type) {
+    for (size_t place = 0; attributes && place + sizeof(struct nlattr) <= *size;) {
+        struct nlattr attribute;
+        memcpy(&attribute, attributes + place, sizeof attribute);
+        if (attribute.nla_len < sizeof attribute || place + attribute.nla_len > *size) break;
+        if ((attribute.nla_type & NLA_TYPE_MASK) == type) {
+            *size = attribute.nla_len - sizeof attribute;
+            return attributes + place + sizeof attribute;
+        }
+        place += NLMSG_ALIGN(attribute.nla_len);
+    }
+    return NULL;
+}
+
+int64_t clibnftables_chain_use(const char *table, const char *chain) {
+    struct question question = ask_about(&table, NFT_MSG_GETCHAIN);
+    put(&question, NFTA_CHAIN_TABLE, table, strlen(table) + 1);
+    put(&question, NFTA_CHAIN_NAME, chain, strlen(chain) + 1);
+    char buffer[4096];
+    ssize_t size = ask(&question, buffer, sizeof buffer);
+    if (size < 0) return size;
+    size_t rest = (size_t)size;
+    const char *value = find(buffer, &rest, NFTA_CHAIN_USE);
+    uint32_t use;
+    if (!value || rest != sizeof use) return -EINVAL;
+    memcpy(&use, value, sizeof use);
+    return ntohl(use);
+}
+
+int clibnftables_element(const char *table, const char *map, const void *key, size_t size,
+                         struct clibnftables_element *element) {
+    struct question question = ask_about(&table, NFT_MSG_GETSETELEM);
+    put(&question, NFTA_SET_ELEM_LIST_TABLE, table, strlen(table) + 1);
+    put(&question, NFTA_SET_ELEM_LIST_SET, map, strlen(map) + 1);
+    struct nlattr *elements = put(&question, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, NULL, 0);
+    struct nlattr *only = put(&question, NFTA_LIST_ELEM | NLA_F_NESTED, NULL, 0);
+    struct nlattr *data = put(&question, NFTA_SET_ELEM_KEY | NLA_F_NESTED, NULL, 0);
+    put(&question, NFTA_DATA_VALUE, key, size);
+    end(&question, data);
+    end(&question, only);
+    end(&question, elements);
+    char buffer[4096];
+    ssize_t length = ask(&question, buffer, sizeof buffer);
+    if (length < 0) return (int)length;
+    size_t rest = (size_t)length;
+    const char *list = find(buffer, &rest, NFTA_SET_ELEM_LIST_ELEMENTS);
+    const char *found = find(list, &rest, NFTA_LIST_ELEM);
+    if (!found) return -ENOENT;
+    *element = (struct clibnftables_element){{0}, {0}};
+    size_t inner = rest;
+    const char *notes = find(found, &inner, NFTA_SET_ELEM_USERDATA);
+    // Notes are a byte for the kind, of which 0 is the comment, one for the size, and the text.
+    if (notes && inner > 2 && notes[0] == 0) {
+        size_t text = (unsigned char)notes[1];
+        if (text > inner - 2) text = inner - 2;
+        memcpy(element->comment, notes + 2, text);
+    }
+    inner = rest;
+    const char *value = find(found, &inner, NFTA_SET_ELEM_DATA);
+    const char *verdict = find(value, &inner, NFTA_DATA_VERDICT);
+    const char *chain = find(verdict, &inner, NFTA_VERDICT_CHAIN);
+    if (chain && inner <= sizeof element->chain) memcpy(element->chain, chain, inner);
+    return 0;
 }
 
 #pragma clang attribute pop

@@ -13,14 +13,35 @@ public struct Table: Sendable {
 
     /// How many rules a chain has and how many rules and elements lead to it, taken together; nothing if there is no such chain.
     ///
-    /// Asked without libnftables, which would read all that is in the table to answer it.
+    /// Asked without libnftables, which would read all that is in the tables to answer it.
     public func use(ofChain chain: String) throws(Errno) -> Int? {
         let use = unsafe clibnftables_chain_use(description, chain)
         if use >= 0 { return Int(use) }
-        let errno = Errno(CInt(-use))
-        // Where the kernel has no tables, nothing can be in them.
-        if [.noSuchFile, .invalidArgument, .notSupported, .protocolNotSupported].contains(errno) { return nil }
+        _ = try Self.isMissing(CInt(-use))
+        return nil
+    }
+
+    /// The comment of an element of a verdict map and the chain that it leads to; nothing if there is no such element.
+    ///
+    /// The key is as it lies in the kernel. Asked without libnftables, which would read the whole map.
+    public func element(of map: String, key: [UInt8]) throws(Errno) -> (comment: String, chain: String)? {
+        var element = unsafe clibnftables_element()
+        let result = unsafe key.withUnsafeBytes { bytes in
+            unsafe clibnftables_element(description, map, bytes.baseAddress, bytes.count, &element)
+        }
+        if result < 0, try Self.isMissing(-result) { return nil }
+        return unsafe (Self.text(&element.comment), Self.text(&element.chain))
+    }
+
+    /// Whether a number says that something doesn't exist; where the kernel has no tables, nothing can be in them.
+    private static func isMissing(_ number: CInt) throws(Errno) -> Bool {
+        let errno = Errno(number)
+        if [.noSuchFile, .invalidArgument, .notSupported, .protocolNotSupported].contains(errno) { return true }
         throw errno
+    }
+
+    private static func text<T>(_ characters: inout T) -> String {
+        unsafe withUnsafeBytes(of: &characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
     }
 
     /// The words by which a command names an object, behind its verb.

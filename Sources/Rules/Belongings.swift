@@ -33,10 +33,12 @@ public struct Belongings: Sendable {
     public var isEmpty: Bool { lines.isEmpty }
 
     /// Adds an element of a set, or of a map with its value.
+    ///
+    /// If it leads to a chain that some attachments share, that one is named.
     @inline(never)
-    public mutating func add(_ map: String, _ key: String, _ value: String = "") {
+    public mutating func add(_ map: String, _ key: String, _ value: String = "", leadingTo chain: String? = nil) {
         span = nil
-        lines.append(Record.Line(text: joined(map, " ", key), chain: Record.kept))
+        lines.append(Record.Line(joined(map, " ", key), chain: chain ?? Record.kept))
         append(map, key, value)
     }
 
@@ -47,10 +49,10 @@ public struct Belongings: Sendable {
         if let before = span, before.front == front, before.last + 1 == port {
             span = (front, before.first, port)
             let text = joined(front, String(before.first), "-", String(port))
-            lines[lines.count - 1] = Record.Line(text: text, chain: Record.kept)
+            lines[lines.count - 1] = Record.Line(text, chain: Record.kept)
         } else {
             span = (front, port, port)
-            lines.append(Record.Line(text: front + String(port), chain: Record.kept))
+            lines.append(Record.Line(front + String(port), chain: Record.kept))
         }
         append(map, key + String(port), value)
     }
@@ -58,25 +60,26 @@ public struct Belongings: Sendable {
     /// Adds a chain that belongs to the attachment alone.
     public mutating func addChain(_ name: String, _ rules: [String]) {
         span = nil
-        lines.append(Record.Line(text: "chain " + name, chain: Record.kept))
+        lines.append(Record.Line("=chain " + name, chain: Record.kept))
         chains.append(Chain(name: name, rules: rules))
     }
 
     /// Adds a chain that some attachments share, with the elements that come and go with it.
     ///
-    /// In an element's value the chain is the one that is given; a set has no values.
+    /// An element whose map begins with an equals sign is written into the record only.
     public mutating func addSharedChain(
         _ name: String,
-        _ rules: [String],
-        elements: [(map: String, key: String, value: String)]
+        _ rules: [String] = [],
+        elements: [(map: String, key: String, value: String)] = []
     ) {
         span = nil
         var chain = Chain(name: name, rules: rules)
         for element in elements {
-            lines.append(Record.Line(text: joined(element.map, " ", element.key), chain: name))
+            lines.append(Record.Line(joined(element.map, " ", element.key), chain: name, isShared: true))
+            if element.map.utf8.first == UInt8(ascii: "=") { continue }
             chain.elements.append((element.map, Self.content(element.key, element.value)))
         }
-        sharedChains.append(chain)
+        if !sharedChains.contains(where: { $0.name == name }) { sharedChains.append(chain) }
     }
 
     private mutating func append(_ map: String, _ key: String, _ value: String) {
@@ -92,13 +95,9 @@ public struct Belongings: Sendable {
         value.isEmpty ? key : joined(key, " : ", value)
     }
 
-    /// What nobody else may have: "map key" of each element that is not shared.
-    var exclusiveElements: [String] {
-        var all: [String] = []
-        for line in lines where line.chain == Record.kept {
-            for element in Record.elements(line.text) { all.append(joined(element.map, " ", element.key)) }
-        }
-        return all
+    /// What nobody else may have.
+    var exclusiveElements: [Element] {
+        lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
     }
 
     /// Whether a listing shows every element and every rule in its place.

@@ -8,7 +8,7 @@ import NFTables
 
 /// The rules by which what containers send beyond their network leaves the host with the host's address.
 ///
-/// One look-up by source address leads to the attachment's chain, however many there are. A host that wants its rules in
+/// One look-up by source address leads to the chain of the container's network, however many there are. A host that wants its rules in
 /// iptables gets those of the reference, by name and form, so that either suite removes what the other one made.
 public struct Masquerade: Sendable {
     /// Who keeps the rules.
@@ -18,7 +18,8 @@ public struct Masquerade: Sendable {
     }
 
     static var table: SharedTable {
-        SharedTable("inet swift_cni_masquerade") { base in
+        // One rule in each chain.
+        SharedTable("inet swift_cni_masquerade", idleUse: 1) { base in
             base.add(.map("sources4", "type ipv4_addr : verdict;"))
             base.add(.map("sources6", "type ipv6_addr : verdict;"))
             base.add(.chain("postrouting", "type nat hook postrouting priority srcnat; policy accept;"))
@@ -99,32 +100,28 @@ public struct Masquerade: Sendable {
     @inline(never)
     func belongings(_ addresses: [Prefix]) -> Belongings {
         var belongings = Belongings()
-        let chain = "from-" + attachment.digits
-        belongings.addChain(
-            chain,
-            addresses.map { prefix in
-                let (ip, groups) = Self.words(prefix.address.family)
-                return joined(
-                    ip,
-                    " saddr ",
-                    prefix.address.description,
-                    " ",
-                    ip,
-                    " daddr != ",
-                    prefix.masked.description,
-                    " ",
-                    ip,
-                    " daddr != ",
-                    groups,
-                    " masquerade"
-                )
-            }
-        )
         for prefix in addresses {
+            let (ip, groups) = Self.words(prefix.address.family)
+            let network = prefix.masked.description
+            let chain = "beyond-" + Self.identifier(network)
+            belongings.addSharedChain(
+                chain,
+                [joined(ip, " daddr != ", network, " ", ip, " daddr != ", groups, " masquerade")]
+            )
             let map = prefix.address.family == .v4 ? "sources4" : "sources6"
-            belongings.add(map, prefix.address.description, "goto " + chain)
+            belongings.add(map, prefix.address.description, "goto " + chain, leadingTo: chain)
         }
         return belongings
+    }
+
+    /// A network as part of a name.
+    private static func identifier(_ network: String) -> String {
+        String(
+            decoding: network.utf8.map { byte in
+                byte == UInt8(ascii: "/") ? UInt8(ascii: "-") : byte == UInt8(ascii: ":") ? UInt8(ascii: ".") : byte
+            },
+            as: UTF8.self
+        )
     }
 
     /// How the language calls a family, and the family's multicast groups, which are never masqueraded.

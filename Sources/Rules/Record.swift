@@ -1,98 +1,149 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNI
+import Linux
 import NFTables
 
-/// What the packet filter remembers of an attachment: whose it is, and what belongs to it.
+/// What a table remembers of an attachment: whose it is, and what belongs to it.
 ///
-/// It is a verdict map that no packet ever meets. Each line is an element with the text as its comment, which leads to a
-/// chain: thus the kernel itself counts who still needs that chain.
-public struct Record: Sendable {
+/// It is written into a verdict map that no packet meets, whose keys are the name of the attachment's interface on the host and
+/// a number. Each line is the comment of an element, and the element leads to the chain that the line needs: thus the
+/// kernel itself counts who still needs a chain. One map for all, because libnftables looks at all maps in every call.
+struct Record: Sendable {
     /// One thing that belongs to the attachment.
-    struct Line: Sendable {
-        /// A map with a key, whose last number may be a span of them.
+    struct Line: Equatable, Sendable {
+        /// A map with a key, whose last number may be a span of them; behind an equals sign something that is no map.
         let text: String
         /// The chain that is kept for the sake of this line.
         let chain: String
-    }
+        /// Whether others may have the same; it goes with the chain, and not with the line.
+        var isShared = false
 
-    /// The name of the map.
-    let name: String
-    /// Network, container and interface, with slashes between them.
-    public let owner: String
-    /// The elements but for the first, which holds the owner.
-    let lines: [Line]
+        /// The comment of the element.
+        var comment: String { isShared ? "shared " + text : text }
 
-    /// Whether the attachment has a key in a map whose name begins so.
-    public func names(_ map: String, _ key: String) -> Bool {
-        lines.contains { line in
-            Self.elements(line.text).contains { $0.map.utf8.starts(with: map.utf8) && $0.key == key }
+        init(_ text: String, chain: String, isShared: Bool = false) {
+            (self.text, self.chain, self.isShared) = (text, chain, isShared)
+        }
+
+        /// Reads the comment of an element, in which apostrophes stand for quotation marks.
+        init(comment: String, chain: String) {
+            let isShared = comment.utf8.starts(with: "shared ".utf8)
+            let text = comment.utf8.dropFirst(isShared ? 7 : 0).map {
+                $0 == UInt8(ascii: "'") ? UInt8(ascii: "\"") : $0
+            }
+            self.init(String(decoding: text, as: UTF8.self), chain: chain, isShared: isShared)
         }
     }
 
+    /// The map of all records.
+    static var map: String { "records" }
     /// The chain that every attachment needs.
     static var kept: String { "kept" }
 
-    /// The name of an attachment's map.
-    @inline(never)
-    static func name(_ attachment: Attachment) -> String { "record-" + attachment.digits }
+    /// The name of the attachment's interface on the host, whether or not it has one.
+    let name: String
+    /// Network, container and interface, with slashes between them.
+    let owner: String
+    /// What belongs to it.
+    var lines: [Line] = []
 
-    /// Reads the maps that a listing shows.
-    static func all(in listing: Listing) -> [Record] {
-        listing.blocks("\tmap record-").map { block in
-            let quoted = block.text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
-            // Behind each comment follows " : jump kept".
-            var lines: [Line] = []
-            for place in stride(from: 1, to: quoted.count - 1, by: 2) {
-                let text = String(
-                    decoding: quoted[place].map { $0 == UInt8(ascii: "'") ? UInt8(ascii: "\"") : $0 },
-                    as: UTF8.self
-                )
-                let words = quoted[place + 1].split {
-                    [UInt8(ascii: " "), UInt8(ascii: ","), UInt8(ascii: "\n")].contains($0)
-                }
-                lines.append(Line(text: text, chain: words.count > 2 ? String(decoding: words[2], as: UTF8.self) : ""))
-            }
-            return Record(
-                name: "record-" + block.name,
-                owner: lines.first?.text ?? "",
-                lines: Array(lines.dropFirst())
-            )
+    /// Reads an attachment's record from the kernel; nothing if it has none.
+    static func of(_ attachment: Attachment, in table: Table) throws(Errno) -> Record? {
+        let name = attachment.hostInterface
+        guard let first = try table.element(of: map, key: key(name, 0)) else { return nil }
+        var record = Record(name: name, owner: first.comment)
+        while let next = try table.element(of: map, key: key(name, record.lines.count + 1)) {
+            record.lines.append(Line(comment: next.comment, chain: next.chain))
         }
+        return record
     }
+
+    /// A key as it lies in the kernel: sixteen bytes of the name, two of the number, and two that fill the word.
+    private static func key(_ name: String, _ number: Int) -> [UInt8] {
+        var key = Array(name.utf8)
+        while key.count < 16 { key.append(0) }
+        return key + [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number), 0, 0]
+    }
+
+    /// Reads all records that a listing shows.
+    static func all(in listing: Listing) -> [Record] {
+        guard let block = listing.blocks("\tmap " + map + " ").first else { return [] }
+        // "name" . number comment "text" : jump chain
+        let parts = block.text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
+        var found: [(name: String, number: Int, line: Line)] = []
+        for place in stride(from: 1, to: parts.count - 3, by: 4) {
+            let numbers = words(parts[place + 1]), verdict = words(parts[place + 3])
+            guard numbers.count == 3, let number = Int(numbers[1]), verdict.count > 2 else { continue }
+            let text = String(decoding: Array(parts[place + 2]), as: UTF8.self)
+            let line = Line(comment: text, chain: verdict[2])
+            found.append((String(decoding: Array(parts[place]), as: UTF8.self), number, line))
+        }
+        found.sort { $0.name == $1.name ? $0.number < $1.number : $0.name < $1.name }
+        var records: [Record] = []
+        for entry in found {
+            if entry.number == 0 {
+                records.append(Record(name: entry.name, owner: entry.line.text))
+            } else if let last = records.last, last.name == entry.name {
+                records[records.count - 1].lines.append(entry.line)
+            }
+        }
+        return records
+    }
+
+    private static func words(_ text: Substring.UTF8View) -> [String] {
+        text.split { [UInt8(ascii: " "), UInt8(ascii: ","), UInt8(ascii: "\n"), UInt8(ascii: "\t")].contains($0) }
+            .map { String(decoding: Array($0), as: UTF8.self) }
+    }
+
+    /// The elements of the record, as the language writes them.
+    static func elements(_ attachment: Attachment, _ lines: [Line]) -> String {
+        let name = attachment.hostInterface
+        var content = element(name, 0, attachment.owner, kept)
+        for (number, line) in lines.enumerated() {
+            content += ", " + element(name, number + 1, line.comment, line.chain)
+        }
+        return content
+    }
+
+    private static func element(_ name: String, _ number: Int, _ comment: String, _ chain: String) -> String {
+        joined("\"", name, "\" . ", String(number), " comment ", Object.quoted(comment), " : jump ", chain)
+    }
+
+    /// The keys of the record, as the language writes them.
+    var keys: String { (0...lines.count).map { joined("\"", name, "\" . ", String($0)) }.joined(separator: ", ") }
 
     /// Splits "map key", and counts out a key that ends in a span of numbers.
     @inline(never)
-    static func elements(_ text: String) -> [(map: String, key: String)] {
+    static func elements(_ text: String) -> [Element] {
         let bytes = Array(text.utf8)
         guard let space = bytes.firstIndex(of: UInt8(ascii: " ")) else { return [] }
         let map = String(decoding: bytes[..<space], as: UTF8.self)
-        let key = String(decoding: bytes[(space + 1)...], as: UTF8.self)
         guard let dash = bytes.lastIndex(of: UInt8(ascii: "-")),
             let last = Int(String(decoding: bytes[(dash + 1)...], as: UTF8.self)),
             let blank = bytes[..<dash].lastIndex(of: UInt8(ascii: " ")),
             let first = Int(String(decoding: bytes[(blank + 1)..<dash], as: UTF8.self)), first <= last, last <= 65535
         else {
-            return [(map: map, key: key)]
+            return [Element(map: map, key: String(decoding: bytes[(space + 1)...], as: UTF8.self))]
         }
         let front = String(decoding: bytes[(space + 1)...blank], as: UTF8.self)
-        return (first...last).map { (map: map, key: front + String($0)) }
+        return (first...last).map { Element(map: map, key: front + String($0)) }
     }
 }
 
-extension Attachment {
-    /// Enough of the hash to tell attachments apart, for names in the packet filter.
-    public var digits: String { String(decoding: hash.utf8.prefix(32), as: UTF8.self) }
+/// An element of a shared table.
+public struct Element: Equatable, Sendable {
+    /// The map or set; with an equals sign in front, something that is none.
+    public let map: String
+    /// The key, as the language writes it.
+    public let key: String
 
-    /// How the owners of a network's rules begin; a long name is replaced by a hash, so that a comment never cuts it.
-    @inline(never)
-    public static func ownerPrefix(network: String) -> String {
-        if network.utf8.count <= 64 { return network + "/" }
-        return Attachment(network: network, containerID: "", interface: "").digits + "/"
+    /// Names an element.
+    public init(map: String, key: String) {
+        self.map = map
+        self.key = key
     }
 
-    /// Whose rules are whose, for people and for GC.
-    public var owner: String {
-        joined(Self.ownerPrefix(network: network), containerID, "/", interface)
-    }
+    /// Whether the packet filter has it.
+    var isReal: Bool { map.utf8.first != UInt8(ascii: "=") }
 }

@@ -11,13 +11,8 @@ extension SharedTable {
     ///
     /// - Returns: What went; nothing if the attachment had nothing.
     public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
-        guard try !isEmpty else { return nil }
+        guard let record = try record(of: attachment) else { return nil }
         var rules = try Rules.open()
-        guard let listing = try rules.list(table, .map(Record.name(attachment))),
-            let record = Record.all(in: listing).first
-        else {
-            return nil
-        }
         return try remove(record, &rules)
     }
 
@@ -28,7 +23,7 @@ extension SharedTable {
         guard case .only(let attachments) = valid, try !isEmpty else { return [] }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
-        let kept = attachments.map { Record.name($0) }
+        let kept = attachments.map { $0.hostInterface }
         let prefix = Attachment.ownerPrefix(network: network)
         var removed: [Removed] = []
         for record in Record.all(in: listing)
@@ -40,15 +35,12 @@ extension SharedTable {
 
     /// Whether an attachment has what it is to have: its record, each element and each rule.
     public func holds(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
-        guard try !isEmpty else { return false }
+        guard let record = try record(of: attachment) else { return false }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return false }
-        let name = Record.name(attachment)
-        guard let record = Record.all(in: listing).first(where: { $0.name == name }) else { return false }
         // What is shared depends on who came first, and need not be the same when it is planned again.
-        let (own, planned) = (record.lines.filter { $0.chain == Record.kept }, belongings.lines)
-        return own.elementsEqual(planned.filter { $0.chain == Record.kept }) { $0.text == $1.text }
-            && belongings.isListed(listing)
+        let own = record.lines.filter { !$0.isShared }
+        return own == belongings.lines.filter { !$0.isShared } && belongings.isListed(listing)
     }
 
     /// Removes what a record names, with the record.
@@ -65,7 +57,7 @@ extension SharedTable {
                 // Somebody has come to use what was to go; the next look shows it.
                 if error.errno == .busy { continue }
                 guard error.errno == .noSuchFile else { throw error }
-                guard try rules.list(table, .map(record.name)) != nil else { return Removed() }
+                if try isEmpty { return Removed() }
                 for piece in plan.pieces(in: table) {
                     do { try rules.run(piece) } catch {
                         if error.errno != .noSuchFile && error.errno != .busy { throw error }
@@ -91,37 +83,25 @@ extension SharedTable {
 
     private func plan(_ record: Record) throws(RulesError) -> Removal {
         var plan = Removal(record: record)
-        var chains: [(name: String, count: Int)] = [(Record.kept, 1)]
+        // The element of the record counts, and so does an element of the attachment's own that leads to the chain.
+        var uses: [(chain: String, count: Int)] = [(Record.kept, 1)]
         for line in record.lines {
-            if let place = chains.firstIndex(where: { $0.name == line.chain }) {
-                chains[place].count += 1
+            let count = line.chain == Record.kept || line.isShared ? 1 : 2
+            if let place = uses.firstIndex(where: { $0.chain == line.chain }) {
+                uses[place].count += count
             } else {
-                chains.append((line.chain, 1))
+                uses.append((line.chain, count))
             }
         }
-        for chain in chains {
-            let use = try use(ofChain: chain.name)
-            if chain.name == Record.kept {
-                plan.isLast = use == chain.count
-            } else if use == chain.count + idleUse {
-                plan.idleChains.append(chain.name)
+        for own in uses {
+            let use = try use(ofChain: own.chain)
+            if own.chain == Record.kept {
+                plan.isLast = use == own.count
+            } else if use == own.count + idleUse {
+                plan.idleChains.append(own.chain)
             }
         }
         return plan
-    }
-}
-
-/// An element of a shared table.
-public struct Element: Sendable {
-    /// The map or set.
-    public let map: String
-    /// The key, as the language writes it.
-    public let key: String
-
-    /// Names an element.
-    public init(map: String, key: String) {
-        self.map = map
-        self.key = key
     }
 }
 
@@ -145,21 +125,24 @@ struct Removal {
     var removed: Removed {
         var removed = Removed()
         for line in record.lines {
-            let isOwn = line.chain == Record.kept
-            guard isOwn || idleChains.contains(line.chain) else { continue }
-            for element in Record.elements(line.text) where element.map != "chain" {
-                let element = Element(map: element.map, key: element.key)
-                if isOwn { removed.own.append(element) } else { removed.shared.append(element) }
+            if !line.isShared {
+                removed.own += Record.elements(line.text)
+            } else if idleChains.contains(line.chain) {
+                removed.shared += Record.elements(line.text)
             }
         }
         return removed
     }
 
+    private var elements: [Element] { (removed.own + removed.shared).filter { $0.isReal } }
+
+    private var chains: [String] { idleChains + removed.own.filter { $0.map == "=chain" }.map { $0.key } }
+
     /// All of it at once: elements before the chains that they lead to, and the table as the last.
     func transaction(in table: Table) -> Transaction {
         var removal = Transaction(joined("remove rules of ", record.owner), in: table)
         var (map, keys) = ("", "")
-        for element in removed.own + removed.shared {
+        for element in elements {
             if element.map != map, !keys.isEmpty {
                 removal.delete(.element(of: map, keys))
                 keys = ""
@@ -168,9 +151,7 @@ struct Removal {
             map = element.map
         }
         if !keys.isEmpty { removal.delete(.element(of: map, keys)) }
-        // The kernel counts a chain's users down before it looks whether the chain may go, if its users go first.
-        removal.flush(.map(record.name))
-        removal.delete(.map(record.name))
+        removal.delete(.element(of: Record.map, record.keys))
         for chain in chains {
             removal.flush(.chain(chain))
             removal.delete(.chain(chain))
@@ -189,18 +170,10 @@ struct Removal {
             build(&transaction)
             return transaction
         }
-        return (removed.own + removed.shared).map { element in
+        return elements.map { element in
             piece { $0.delete(.element(of: element.map, element.key)) }
         }
-            + [piece { $0.delete(.map(record.name)) }]
+            + [piece { $0.delete(.element(of: Record.map, record.keys)) }]
             + chains.flatMap { chain in [piece { $0.flush(.chain(chain)) }, piece { $0.delete(.chain(chain)) }] }
-    }
-
-    private var chains: [String] {
-        var chains = idleChains
-        for line in record.lines {
-            for element in Record.elements(line.text) where element.map == "chain" { chains.append(element.key) }
-        }
-        return chains
     }
 }

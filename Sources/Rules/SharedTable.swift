@@ -8,8 +8,8 @@ import NFTables
 ///
 /// What all share comes with the first attachment and goes with the last. What one has is written in its record, so DEL needs
 /// neither configuration nor previous result, and neither its work nor a packet's way grows with the number of
-/// attachments. Every line of a record leads to the chain "kept", which the kernel deletes only when none does any more: so
-/// the table never goes under an attachment that is just coming.
+/// attachments. Every record leads to the chain "kept", which the kernel deletes only when none does any more: so the table
+/// never goes under an attachment that is just coming.
 public struct SharedTable: Sendable {
     /// The packet filter with an error that becomes a plugin's at the border of this module.
     typealias Rules = Ruleset<RulesError>
@@ -31,13 +31,13 @@ public struct SharedTable: Sendable {
     ///
     /// Usually nothing is deleted and the kernel refuses nothing, for either would cost 8 ms or more.
     ///
-    /// `yields` tells whether the holder of what is wanted is known to be dead, and goes.
+    /// `yields` tells of what a holder has whether that one is known to be dead, and goes.
     ///
     /// - Throws: EADDRINUSE with the name of a holder that does not yield.
     public func add(
         _ attachment: Attachment,
         _ belongings: Belongings,
-        yields: (Record) -> Bool
+        yields: ([Element]) -> Bool
     ) throws(RulesError) {
         var rules = try Rules.open()
         var isFounded = true
@@ -71,30 +71,40 @@ public struct SharedTable: Sendable {
     private func makeRoom(
         for attachment: Attachment,
         _ belongings: Belongings,
-        _ yields: (Record) -> Bool,
+        _ yields: ([Element]) -> Bool,
         _ rules: inout Rules
     ) throws(RulesError) -> Bool {
+        if let own = try record(of: attachment) {
+            _ = try remove(own, &rules)
+            return true
+        }
         guard let listing = try rules.list(table) else { return false }
         let wanted = belongings.exclusiveElements
         var found = false
         for record in Record.all(in: listing) {
-            let isOwn = record.name == Record.name(attachment)
-            let claimed = record.lines.first { line in
-                line.chain == "kept"
-                    && Record.elements(line.text).contains { wanted.contains(joined($0.map, " ", $0.key)) }
+            let claim = record.lines.first { line in
+                !line.isShared && Record.elements(line.text).contains { wanted.contains($0) }
             }
-            guard isOwn || claimed != nil else { continue }
-            if let claimed, !isOwn, !yields(record) {
+            guard let claim else { continue }
+            let elements = record.lines.flatMap { Record.elements($0.text) }
+            if !yields(elements) {
                 throw RulesError(
                     .addressInUse,
                     joined("add rules to ", table.description),
-                    kernelText: joined(claimed.text, " belongs to ", record.owner)
+                    kernelText: joined(claim.text, " belongs to ", record.owner)
                 )
             }
             found = true
             _ = try remove(record, &rules)
         }
         return found
+    }
+
+    /// What the table remembers of an attachment.
+    func record(of attachment: Attachment) throws(RulesError) -> Record? {
+        try RulesError.attempt(joined("look at the rules of ", attachment.owner)) { () throws(Errno) in
+            try Record.of(attachment, in: table)
+        }
     }
 
     @inline(never)
@@ -105,18 +115,12 @@ public struct SharedTable: Sendable {
     ) throws(RulesError) -> Transaction {
         var transaction = Transaction(joined("add rules to ", table.description), in: table)
         if !isFounded { found(&transaction, isNew: true) }
-        let name = Record.name(attachment)
         for chain in belongings.chains { chain.create(in: &transaction) }
         for chain in belongings.sharedChains {
             let use = isFounded ? try use(ofChain: chain.name) : nil
             if use == nil { chain.create(in: &transaction) }
         }
-        transaction.create(.map(name, "type inet_service : verdict;"))
-        var content = joined("0 comment ", Object.quoted(attachment.owner), " : jump kept")
-        for (number, line) in belongings.lines.enumerated() {
-            content += joined(", ", String(number + 1), " comment ", Object.quoted(line.text), " : jump ", line.chain)
-        }
-        transaction.add(.element(of: name, content))
+        transaction.create(.element(of: Record.map, Record.elements(attachment, belongings.lines)))
         for elements in belongings.elements {
             transaction.create(.element(of: elements.map, elements.contents.joined(separator: ", ")))
         }
@@ -126,7 +130,8 @@ public struct SharedTable: Sendable {
     /// Adds what all attachments share.
     private func found(_ transaction: inout Transaction, isNew: Bool) {
         if isNew { transaction.create(.table) } else { transaction.add(.table) }
-        transaction.add(.chain("kept"))
+        transaction.add(.chain(Record.kept))
+        transaction.add(.map(Record.map, "type ifname . inet_service : verdict;"))
         base(&transaction)
     }
 

@@ -7,6 +7,7 @@
 #define SWIFT_CNI_CLIBNFTABLES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 // A context of the library with its netlink socket, which belongs to the namespace of the thread that opened it.
@@ -38,5 +39,17 @@ void clibnftables_close(struct clibnftables *context);
 // How many rules a chain has and how many rules and elements lead to it, taken together; without libnftables, which would have
 // to read all that is in the table. -ENOENT if there is no such chain, else what the kernel said.
 int64_t clibnftables_chain_use(const char *table, const char *chain);
+
+// What an element of a verdict map says.
+struct clibnftables_element {
+    // The comment, with a zero at its end.
+    char comment[260];
+    // The chain that it leads to.
+    char chain[260];
+};
+
+// Looks an element up by its key, as it lies in the kernel; without libnftables. -ENOENT if there is no such element.
+int clibnftables_element(const char *table, const char *map, const void *key, size_t size,
+                         struct clibnftables_element *element);
 
 #endif

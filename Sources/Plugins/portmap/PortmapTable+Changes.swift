@@ -27,13 +27,16 @@ extension PortmapTable {
             let isShared = try CNIError.rules { () throws(RulesError) in try table.use(ofChain: chain) != nil }
             let isOff = try Localnet.missing(targets) != nil
             if isShared || isOff {
-                belongings.addSharedChain(chain, [], elements: [("localnet", Object.quoted(interface), "")])
+                belongings.addSharedChain(chain, elements: [("=localnet", Object.quoted(interface), "")])
             }
         }
         let addresses = targets.map { $0.address.description }
         do throws(RulesError) {
-            try table.add(attachment, belongings) { record in
-                addresses.contains { address in record.names("pairs", joined(address, " . ", address)) }
+            try table.add(attachment, belongings) { held in
+                held.contains { element in
+                    element.map.utf8.starts(with: "pairs".utf8)
+                        && addresses.contains { joined($0, " . ", $0) == element.key }
+                }
             }
         } catch {
             guard error.errno == .addressInUse else { throw CNIError(error) }
@@ -66,7 +69,7 @@ extension PortmapTable {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
         try CNIError.removingRules { () throws(RulesError) in removed = try body() }
-        for element in removed.flatMap({ $0.shared }) where element.map == "localnet" {
+        for element in removed.flatMap({ $0.shared }) where element.map == "=localnet" {
             try Localnet.set(String(decoding: element.key.utf8.dropFirst().dropLast(), as: UTF8.self), false)
         }
         try Flows.forget(removed.flatMap { $0.own })

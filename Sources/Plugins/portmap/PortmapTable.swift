@@ -19,7 +19,6 @@ struct PortmapTable {
                 base.add(.set("all" + n, joined("type ", ip, ";")))
             }
             base.add(.map("conditional", "type inet_proto . inet_service : verdict;"))
-            base.add(.set("localnet", "type ifname;"))
             base.add(.chain("translate"))
             base.add(.rule(in: "translate", "meta l4proto . th dport vmap @conditional"))
             for (n, ip) in [("4", "ip"), ("6", "ip6")] {
