@@ -75,6 +75,7 @@ let executables: [(name: String, target: Target)] = [
         executable("Plugins/portmap", target: "PortmapPlugin", rulePlugin, links: ["mnl"])
     ),
     ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
+    ("tuning", executable("Plugins/tuning", target: "TuningPlugin", interfacePlugin, links: ["mnl"])),
     (
         "cnictl",
         executable("cnictl", target: "cnictl", ["Addressing", "CNI", "JSON", "Linux", "Netlink"], links: ["mnl"])
@@ -116,6 +117,7 @@ let development: [Target] = [
     tests("ConformanceTests", []),
     tests("GoldenTests", []),
     tests("CrashTests", ["Linux"]),
+    tests("TuningTests", []),
     tests("CnictlTests", []),
     .executableTarget(name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
 ]

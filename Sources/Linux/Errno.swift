@@ -28,6 +28,8 @@ public struct Errno: Error, Equatable, Sendable {
     public static var badDescriptor: Errno { Errno(9) }
     /// Would block: EAGAIN.
     public static var wouldBlock: Errno { Errno(11) }
+    /// Permission denied: EACCES.
+    public static var permissionDenied: Errno { Errno(13) }
     /// Device or resource busy: EBUSY.
     public static var busy: Errno { Errno(16) }
     /// File exists: EEXIST.

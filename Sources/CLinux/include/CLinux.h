@@ -103,6 +103,11 @@ void linux_report_crashes(void);
 int linux_occupy_standard_descriptors(void);
 int linux_poll(struct linux_wait *waits, int count, int timeout_milliseconds);
 
+// Extended regular expressions: regcomp(3), regexec(3). Returns NULL if the pattern is none, with a sentence in `problem`.
+void *linux_expression_open(const char *pattern, bool ignores_case, char *problem, size_t size);
+bool linux_expression_matches(void *expression, const char *text);
+void linux_expression_close(void *expression);
+
 // Time in nanoseconds, randomness, error texts, terminals.
 int64_t linux_monotonic_time(void);
 int64_t linux_real_time(void);

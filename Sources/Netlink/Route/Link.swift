@@ -27,6 +27,8 @@ public struct Link: Sendable {
     public let isOperational: Bool
     /// How many asked for promiscuous mode.
     public let promiscuity: UInt32
+    /// How many packets may wait to be sent.
+    public let queueLength: UInt32
     /// What the bridge says of it, if it is a port of one.
     public let port: BridgePort?
     /// Whether the bridge filters by VLAN, if it is one.
@@ -34,6 +36,12 @@ public struct Link: Sendable {
 
     /// Whether the interface is switched on.
     public var isUp: Bool { flags & UInt32(IFF_UP.rawValue) != 0 }
+
+    /// Whether it was told to receive what is for others; programs that ask for it themselves don't count.
+    public var isPromiscuous: Bool { flags & UInt32(IFF_PROMISC.rawValue) != 0 }
+
+    /// Whether it was told to receive what is for any group.
+    public var receivesAllMulticast: Bool { flags & UInt32(IFF_ALLMULTI.rawValue) != 0 }
 
     /// Reads a message RTM_NEWLINK; nothing if it is another or is cut short.
     public init?(_ message: Message) {
@@ -46,7 +54,7 @@ public struct Link: Sendable {
         self.flags = flags
         var (name, kind, alias, mac, mtu) = ("", "", "", MACAddress?.none, UInt32(0))
         var (master, peer, state, promiscuity) = (UInt32?.none, UInt32?.none, UInt8(0), UInt32(0))
-        var (port, filtersVLANs) = (BridgePort?.none, false)
+        var (port, filtersVLANs, queueLength) = (BridgePort?.none, false, UInt32(0))
         for attribute in message.attributes(after: MemoryLayout<ifinfomsg>.size) {
             switch attribute.type {
             case IFLA_IFNAME: name = attribute.text
@@ -57,6 +65,7 @@ public struct Link: Sendable {
             case IFLA_IFALIAS: alias = attribute.text
             case IFLA_OPERSTATE: state = attribute.uint8 ?? 0
             case IFLA_PROMISCUITY: promiscuity = attribute.uint32 ?? 0
+            case IFLA_TXQLEN: queueLength = attribute.uint32 ?? 0
             case IFLA_LINKINFO:
                 kind = attribute.nested.first(IFLA_INFO_KIND)?.text ?? ""
                 if attribute.nested.first(IFLA_INFO_SLAVE_KIND)?.text == "bridge" {
@@ -70,7 +79,7 @@ public struct Link: Sendable {
         }
         (self.name, self.kind, self.alias, self.mac, self.mtu) = (name, kind, alias, mac, mtu)
         (self.master, self.peer, self.promiscuity) = (master, peer, promiscuity)
-        (self.port, self.filtersVLANs) = (port, filtersVLANs)
+        (self.port, self.filtersVLANs, self.queueLength) = (port, filtersVLANs, queueLength)
         // IF_OPER_UP of linux/if.h.
         isOperational = state == 6
     }

@@ -15,6 +15,10 @@ public struct LinkChange: Sendable {
     public var isUp: Bool?
     /// Whether it receives what is for others.
     public var isPromiscuous: Bool?
+    /// Whether it receives what is for any group.
+    public var receivesAllMulticast: Bool?
+    /// How many packets may wait to be sent.
+    public var queueLength: UInt32?
     /// The alias that ip-link(8) shows.
     public var alias: String?
 
@@ -28,11 +32,13 @@ extension MessageBatch {
         var header = ifinfomsg()
         header.change(IFF_UP, change.isUp)
         header.change(IFF_PROMISC, change.isPromiscuous)
+        header.change(IFF_ALLMULTI, change.receivesAllMulticast)
         begin("change the interface \(name)", RTM_NEWLINK, 0, header)
         put(IFLA_IFNAME, name)
         if let mac = change.mac { put(IFLA_ADDRESS, mac.bytes) }
         if let mtu = change.mtu { put(IFLA_MTU, mtu) }
         if let master = change.master { put(IFLA_MASTER, master) }
+        if let length = change.queueLength { put(IFLA_TXQLEN, length) }
         if let alias = change.alias { put(IFLA_IFALIAS, Array(alias.utf8.prefix(255))) }
     }
 
