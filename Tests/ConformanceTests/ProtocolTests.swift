@@ -6,7 +6,7 @@ import Testing
 /// VERSION, and what a plugin says of itself: sections 2 and 4.6.
 @Suite("The protocol: versions and about text", .privateHost)
 struct ProtocolTests {
-    static let plugins = ["bridge", "host-local", "loopback"]
+    static let plugins = ["bridge", "host-local", "loopback", "tuning"]
     private static let everyVersion = Value.array(Schema.versions.map { .string($0) })
 
     @Test(

@@ -9,7 +9,7 @@ import Testing
 struct GoldenTests {
     @Test func thereAreCasesForEveryPlugin() throws {
         let plugins = Set(try GoldenCase.all().map { $0.plugin })
-        #expect(plugins.isSuperset(of: ["bridge", "host-local", "loopback"]))
+        #expect(plugins.isSuperset(of: ["bridge", "host-local", "loopback", "tuning"]))
     }
 
     @Test(arguments: try GoldenCase.all())

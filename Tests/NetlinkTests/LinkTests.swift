@@ -80,13 +80,17 @@ import Testing
         change.mac = MACAddress("02:00:00:00:00:09")
         change.mtu = 1300
         change.isPromiscuous = true
+        change.receivesAllMulticast = true
+        change.queueLength = 77
         change.isUp = false
         let all = change
         try kernel.send { $0.setLink("a0", all) }
         let changed = try kernel.existing("a0")
         #expect(changed.mac?.description == "02:00:00:00:00:09")
         #expect(changed.mtu == 1300)
-        #expect(changed.promiscuity == 1)
+        #expect(changed.promiscuity == 1 && changed.isPromiscuous)
+        #expect(changed.receivesAllMulticast && !before.receivesAllMulticast)
+        #expect(changed.queueLength == 77 && before.queueLength == 1000)
         #expect(!changed.isUp)
         #expect(changed.alias == "cni:lab/c1/eth0")
     }

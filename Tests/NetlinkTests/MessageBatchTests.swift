@@ -62,6 +62,11 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
             change.alias = "cni:lab/c1/eth0"
             batch.setLink("eth0", change)
         },
+        MessageCase("link-tuning") { batch in
+            var change = LinkChange()
+            (change.isPromiscuous, change.receivesAllMulticast, change.queueLength) = (true, false, 77)
+            batch.setLink("eth0", change)
+        },
         MessageCase("link-local-withheld") { $0.withholdLinkLocalAddress("eth0") },
         MessageCase("link-change-nothing") { $0.setLink("eth0", LinkChange()) },
         MessageCase("port-settings") { $0.setPort("veth0", index: 7, hairpin: true, isolated: false) },

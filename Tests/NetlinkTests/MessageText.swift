@@ -18,7 +18,7 @@ struct MessageText {
     private static let attributes: [String: [Int: (String, Value)]] = [
         "link": [
             1: ("IFLA_ADDRESS", .bytes), 3: ("IFLA_IFNAME", .text), 4: ("IFLA_MTU", .number),
-            10: ("IFLA_MASTER", .number),
+            10: ("IFLA_MASTER", .number), 13: ("IFLA_TXQLEN", .number),
             12: ("IFLA_PROTINFO", .nest("port")), 18: ("IFLA_LINKINFO", .nest("info")), 20: ("IFLA_IFALIAS", .text),
             26: ("IFLA_AF_SPEC", .nest("families")), 28: ("IFLA_NET_NS_FD", .number), 29: ("IFLA_EXT_MASK", .number),
         ],

@@ -16,8 +16,11 @@ final class TunedNetwork: Sendable {
         directory = try TemporaryDirectory()
         container = try ContainerNamespace()
         try inside("ip", "link", "add", interface, "address", Self.oldMAC, "type", "veth", "peer", "name", "peer")
-        try inside("ip", "link", "set", interface, "up")
-        try inside("ip", "link", "set", "peer", "up")
+        for name in [interface, "peer"] {
+            // Nothing shall change by itself while a test compares, as a link-local address does.
+            try inside("ip", "link", "set", name, "addrgenmode", "none")
+            try inside("ip", "link", "set", name, "up")
+        }
     }
 
     static let oldMAC = "02:00:00:00:00:01"
@@ -57,7 +60,7 @@ final class TunedNetwork: Sendable {
         let link = try #require(list?.first)
         let flags = link["flags"] as? [String] ?? []
         return [
-            "mac": "\(link["address"] ?? "")", "mtu": "\(link["mtu"] ?? "")", "txQLen": "\(link["txqlen"] ?? "")",
+            "mac": "\(link["address"] ?? "")", "mtu": "\(link["mtu"] ?? "")", "txQLen": "\(link["txqlen"] ?? 0)",
             "promisc": "\(flags.contains("PROMISC"))", "allmulti": "\(flags.contains("ALLMULTI"))",
         ]
     }
@@ -65,13 +68,22 @@ final class TunedNetwork: Sendable {
     static let untouched = ["mac": oldMAC, "mtu": "1500", "txQLen": "1000", "promisc": "false", "allmulti": "false"]
     static let tuned = ["mac": newMAC, "mtu": "1400", "txQLen": "77", "promisc": "true", "allmulti": "true"]
 
-    /// The container and the directory as they are now.
-    func state() throws -> HostState {
-        var sections = try HostState(of: container).sections
-        // The directory itself stays.
-        sections["files"] = try files().map { "\($0) \(try text($0))" }.joined(separator: "\n")
-        sections["somaxconn"] = try setting("core/somaxconn")
-        return HostState(sections)
+    /// The container and the files as they are now; what changes by itself when an interface goes up has settled.
+    func state() throws -> (container: HostState, files: [String: String]) {
+        let files = try files().map { ($0, try text($0)) }
+        return (try HostState(of: container), Dictionary(uniqueKeysWithValues: files))
+    }
+
+    /// Expects that nothing differs from an earlier state.
+    func expectUnchanged(
+        since before: (container: HostState, files: [String: String]),
+        _ comment: Comment? = nil,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let after = try state()
+        let difference = after.container.difference(from: before.container).description
+        #expect(difference == "", comment, sourceLocation: sourceLocation)
+        #expect(after.files == before.files, comment, sourceLocation: sourceLocation)
     }
 
     /// The names of the files that are kept.
@@ -95,9 +107,4 @@ final class TunedNetwork: Sendable {
             + #"{"name":"\#(interface)","mac":"\#(Self.oldMAC)"\#(mtuKey),"sandbox":"\#(container.path)"}],"#
             + #""ips":[{\#(isOld ? #""version":"4","# : "")"address":\#(address),"interface":1}]}"#
     }
-}
-
-extension HostState {
-    /// The state of a container with some of what is around it.
-    fileprivate init(_ sections: [String: String]) { self.init(sections: sections) }
 }

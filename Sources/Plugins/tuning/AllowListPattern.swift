@@ -98,7 +98,9 @@ struct AllowListPattern {
         }
     }
 
-    /// Translates a class of characters. POSIX knows no escapes in it, so what has a meaning there is refused.
+    /// Translates a class of characters.
+    ///
+    /// POSIX knows no escapes in it, so what has a meaning there is refused.
     private mutating func bracket() throws(PatternError) {
         output.append(UInt8(ascii: "["))
         if rest.first == UInt8(ascii: "^") { output.append(rest.removeFirst()) }

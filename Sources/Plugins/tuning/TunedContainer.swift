@@ -70,7 +70,10 @@ struct TunedContainer: ~Copyable {
     private mutating func send(_ property: LinkProperty) throws(CNIError) {
         var batch = MessageBatch()
         batch.setLink(name, property.change)
-        try kernel.send(batch)
+        do { try kernel.send(batch) } catch {
+            let message = "cannot set \(property.key) of \(name) to \(property.value)"
+            throw CNIError(code: error.code, message: message, details: error.details)
+        }
     }
 
     /// Gives the interface values back, as far as both still exist; what the kernel refuses is logged.
@@ -83,7 +86,7 @@ struct TunedContainer: ~Copyable {
         guard let link = try container.kernel.link(named: container.name) else { return }
         for property in properties where property.current(of: link) != property {
             do { try container.send(property) } catch {
-                StandardStreams.log("tuning: \(property.key) cannot be restored: \(error.description)")
+                StandardStreams.log("tuning: cannot restore \(property.key): \(error.description)")
             }
         }
     }

@@ -37,7 +37,16 @@ struct Tuning: Plugin {
         let (properties, settings) = try request.configuration.plan(for: request)
         if properties.isEmpty && settings.isEmpty { return }
         var container = try TunedContainer(request)
-        for (placed, present) in zip(settings, try container.values(of: settings)) {
+        let values: [String?]
+        let link: Link?
+        do throws(CNIError) {
+            values = try container.values(of: settings)
+            link = properties.isEmpty ? nil : try container.link()
+        } catch {
+            // What is to be compared is gone.
+            throw error.errno == nil ? CNIError(.drifted, error.message, error.details) : error
+        }
+        for (placed, present) in zip(settings, values) {
             // What can only be written cannot be compared.
             guard let present, !PlacedSetting.isSame(present, placed.setting.value) else { continue }
             throw CNIError.drifted(
@@ -45,8 +54,7 @@ struct Tuning: Plugin {
                     + "current value is \(present)"
             )
         }
-        if properties.isEmpty { return }
-        let link = try container.link()
+        guard let link else { return }
         for property in properties {
             let current = property.current(of: link)
             if current != property { throw CNIError.drifted(property.drift(of: link.name, from: current)) }
