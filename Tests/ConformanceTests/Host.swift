@@ -30,8 +30,20 @@ final class Host: Sendable {
     func network(_ plugin: String, _ version: String = "1.1.0", with more: [String: Value?] = [:]) -> Value {
         var network: Value = ["cniVersion": .string(version), "name": "lan", "type": .string(plugin)]
         if plugin == "bridge" { network["bridge"] = "br0" }
-        if plugin != "loopback" { network["ipam"] = ipam() }
+        if Self.keepsLeases(plugin) { network["ipam"] = ipam() }
+        if plugin == "tuning" { network["prevResult"] = Self.previousResult(version) }
         return network.with(more)
+    }
+
+    /// Whether a plugin gives out addresses, itself or by host-local.
+    static func keepsLeases(_ plugin: String) -> Bool { !["loopback", "tuning"].contains(plugin) }
+
+    /// The result of a plugin before, for those that are chained behind one.
+    private static func previousResult(_ version: String) -> Value {
+        if version < "0.3.0" { return ["cniVersion": .string(version), "ip4": ["ip": "10.1.0.2/24"]] }
+        let family: [String: Value?] = version < "1.0.0" ? ["version": "4"] : [:]
+        let address: Value = ["address": "10.1.0.2/24"]
+        return ["cniVersion": .string(version), "ips": [address.with(family)]]
     }
 
     /// A network on a bridge with an IPv4 and an IPv6 range and all that a gateway needs.
