@@ -68,8 +68,12 @@ final class TunedNetwork: Sendable {
     static let untouched = ["mac": oldMAC, "mtu": "1500", "txQLen": "1000", "promisc": "false", "allmulti": "false"]
     static let tuned = ["mac": newMAC, "mtu": "1400", "txQLen": "77", "promisc": "true", "allmulti": "true"]
 
-    /// The container and the files as they are now; what changes by itself when an interface goes up has settled.
+    /// The container and the files as they are now.
     func state() throws -> (container: HostState, files: [String: String]) {
+        // The kernel takes its time to find out that an interface that went up can send.
+        for _ in 0..<200 where try inside("ip", "-o", "link", "show", "up").contains("LOWERLAYERDOWN") {
+            usleep(10_000)
+        }
         let files = try files().map { ($0, try text($0)) }
         return (try HostState(of: container), Dictionary(uniqueKeysWithValues: files))
     }
