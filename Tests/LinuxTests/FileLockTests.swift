@@ -39,7 +39,7 @@ import Testing
 
     private func flockFails(_ descriptor: CInt) -> Bool {
         if linux_lock(descriptor, false, false) != 0 { return true }
-        _ = linux_unlock(descriptor)
+        _ = flock(descriptor, LOCK_UN)
         return false
     }
 
@@ -72,7 +72,7 @@ import Testing
         #expect(linux_lock(file.rawValue, false, true) == 0)
         let waiter = BackgroundThread { (try? Self.acquire(path, limit: 10_000)) != nil }
         usleep(30_000)
-        #expect(linux_unlock(file.rawValue) == 0)
+        #expect(flock(file.rawValue, LOCK_UN) == 0)
         #expect(waiter.join())
     }
 
