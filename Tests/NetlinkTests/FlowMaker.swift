@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import Linux
 
 @testable import Netlink
@@ -17,14 +18,34 @@ enum FlowMaker {
                 let source = UInt16(1024 + number >> 16)
                 // NLM_F_CREATE.
                 batch.begin("add a flow", MessageBatch.flowType(.init(rawValue: 0)), 0x400, host.family.netfilterHeader)
-                FlowPattern(transport: 17, source: client, sourcePort: source, destination: host, destinationPort: port)
-                    .put(.init(rawValue: 1), into: &batch)
-                FlowPattern(transport: 17, source: host, sourcePort: port, destination: client, destinationPort: source)
-                    .put(.init(rawValue: 2), into: &batch)
+                tuple(1, &batch, client, source, host, port)
+                tuple(2, &batch, host, port, client, source)
                 // CTA_TIMEOUT.
                 batch.put(7, UInt32(600).bigEndian)
             }
             try socket.send(batch)
+        }
+    }
+
+    /// Puts one direction: CTA_TUPLE_ORIG or CTA_TUPLE_REPLY, with the addresses and the ports.
+    private static func tuple(
+        _ type: Int,
+        _ batch: inout MessageBatch,
+        _ source: IPAddress,
+        _ sourcePort: UInt16,
+        _ destination: IPAddress,
+        _ destinationPort: UInt16
+    ) {
+        batch.nest(type) {
+            $0.nest(1) {
+                $0.put(1, source.bytes)
+                $0.put(2, destination.bytes)
+            }
+            $0.nest(2) {
+                $0.put(1, 17 as UInt8)
+                $0.put(2, sourcePort.bigEndian)
+                $0.put(3, destinationPort.bigEndian)
+            }
         }
     }
 }

@@ -31,11 +31,13 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         return route
     }
 
-    /// Puts the requests of a filter into a batch.
-    private static func list(into batch: inout MessageBatch, _ fill: (inout FlowFilter) -> Void) {
+    /// Puts the removal of all flows of a filter into a batch.
+    private static func delete(in batch: inout MessageBatch, _ fill: (inout FlowFilter) -> Void) {
         var filter = FlowFilter()
         fill(&filter)
-        filter.selections.forEach { $0.putRequest(into: &batch) }
+        for selection in filter.selections {
+            for pattern in selection.patterns ?? [] { batch.deleteFlows(pattern, selection.family) }
+        }
     }
 
     private static let cases = [
@@ -100,23 +102,18 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
             guard let mac, let address = IPAddress("fd22::1") else { return }
             batch.deleteNeighbour(Neighbour(address, mac: mac, interface: 7))
         },
-        MessageCase("flows-published") { batch in
-            guard let container = IPAddress("10.9.0.2") else { return }
-            let end = FlowEndpoint(container, port: 5353)
-            list(into: &batch) { $0.addFlows(.udp, toPublished: 53, at: IPAddress("10.1.0.1"), exceptTo: end) }
-            list(into: &batch) { $0.addFlows(.udp, toPublished: 53, at: nil, exceptTo: end) }
+        MessageCase("flows-count") { $0.countFlows() },
+        MessageCase("flows-list") { $0.listFlows(FlowSelection(transport: .udp, family: .v6)) },
+        MessageCase("flows-port") { batch in
+            delete(in: &batch) { $0.addFlows(.udp, .v4, toPort: 53) }
+        },
+        MessageCase("flows-address") { batch in
+            guard let address = IPAddress("10.1.0.1") else { return }
+            delete(in: &batch) { $0.addFlows(.udp, .v4, toPort: 5060, of: address) }
         },
         MessageCase("flows-container") { batch in
-            guard let container = IPAddress("fd09::2") else { return }
-            list(into: &batch) { $0.addFlows(.sctp, to: FlowEndpoint(container, port: 5353)) }
-        },
-        MessageCase("flows-mixed") { batch in
             guard let container = IPAddress("10.9.0.2") else { return }
-            let end = FlowEndpoint(container, port: 5353)
-            list(into: &batch) {
-                $0.addFlows(.udp, toPublished: 53, at: nil, exceptTo: end)
-                $0.addFlows(.udp, to: end)
-            }
+            delete(in: &batch) { $0.addFlows(.udp, translatedTo: container) }
         },
         MessageCase("flow-delete") { batch in
             // One of UDP from 192.0.2.1 port 40000 to 10.1.0.1 port 53, in zone 7.

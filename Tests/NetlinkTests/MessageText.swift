@@ -12,7 +12,7 @@ struct MessageText {
         case text, number, bytes
         case nest(String)
         case vlan
-        case port
+        case port, mask
     }
 
     private static let attributes: [String: [Int: (String, Value)]] = [
@@ -38,8 +38,9 @@ struct MessageText {
         ],
         "metrics": [2: ("RTAX_MTU", .number), 8: ("RTAX_ADVMSS", .number)],
         "flow": [
-            1: ("CTA_TUPLE_ORIG", .nest("tuple")), 2: ("CTA_TUPLE_REPLY", .nest("tuple")), 12: ("CTA_ID", .bytes),
-            18: ("CTA_ZONE", .bytes), 25: ("CTA_FILTER", .nest("filter")),
+            1: ("CTA_TUPLE_ORIG", .nest("tuple")), 2: ("CTA_TUPLE_REPLY", .nest("tuple")), 3: ("CTA_STATUS", .mask),
+            12: ("CTA_ID", .bytes), 18: ("CTA_ZONE", .bytes), 25: ("CTA_FILTER", .nest("filter")),
+            26: ("CTA_STATUS_MASK", .mask),
         ],
         "filter": [1: ("CTA_FILTER_ORIG_FLAGS", .number), 2: ("CTA_FILTER_REPLY_FLAGS", .number)],
         "tuple": [1: ("CTA_TUPLE_IP", .nest("ends")), 2: ("CTA_TUPLE_PROTO", .nest("transport"))],
@@ -58,6 +59,7 @@ struct MessageText {
         20: ("RTM_NEWADDR", "address"), 21: ("RTM_DELADDR", "address"), 24: ("RTM_NEWROUTE", "route"),
         25: ("RTM_DELROUTE", "route"), 28: ("RTM_NEWNEIGH", "neighbour"), 29: ("RTM_DELNEIGH", "neighbour"),
         0x101: ("IPCTNL_MSG_CT_GET", "flow"), 0x102: ("IPCTNL_MSG_CT_DELETE", "flow"),
+        0x105: ("IPCTNL_MSG_CT_GET_STATS", "flow"),
     ]
 
     private let bytes: [UInt8]
@@ -159,6 +161,7 @@ struct MessageText {
             case .number: line("\(indent)  \(number(at: place, size: end - place))")
             case .vlan: line("\(indent)  flags \(number(at: place, size: 2)), VLAN \(number(at: place + 2, size: 2))")
             case .port: line("\(indent)  port \(Int(bytes[place]) << 8 | Int(bytes[place + 1]))")
+            case .mask: line("\(indent)  \(bytes[place..<place + 4].reduce(0) { $0 << 8 | Int($1) })")
             default: line("\(indent)  …")
             }
         }

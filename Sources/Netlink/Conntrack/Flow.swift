@@ -51,26 +51,3 @@ extension DoomedFlow {
         )
     }
 }
-
-extension MessageBatch {
-    /// The number of a message of connection tracking among those of netfilter.
-    static func flowType(_ message: cntl_msg_types) -> Int { Int(NFNL_SUBSYS_CTNETLINK) << 8 | Int(message.rawValue) }
-
-    /// Adds the removal of a flow; that it is gone already is as good.
-    mutating func deleteFlow(_ flow: DoomedFlow) {
-        begin("delete a tracked flow", Self.flowType(IPCTNL_MSG_CT_DELETE), 0, flow.family.netfilterHeader)
-        put(Int(CTA_TUPLE_ORIG.rawValue) | Int(NLA_F_NESTED), flow.original)
-        if let zone = flow.zone { put(Int(CTA_ZONE.rawValue), zone) }
-        put(Int(CTA_ID.rawValue), flow.id)
-        forgive(ENOENT)
-    }
-}
-
-extension IPAddress.Family {
-    /// The header of netfilter's messages about flows of the family.
-    var netfilterHeader: nfgenmsg {
-        var header = nfgenmsg()
-        header.nfgen_family = kernelValue
-        return header
-    }
-}

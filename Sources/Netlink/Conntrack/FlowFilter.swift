@@ -17,7 +17,7 @@ public struct FlowFilter: Sendable {
         case sctp = 132
     }
 
-    /// What is selected of each protocol and family, which is listed at once.
+    /// What is selected of each protocol and family.
     private(set) var selections: [FlowSelection] = []
 
     /// Makes a filter that matches nothing.
@@ -26,35 +26,21 @@ public struct FlowFilter: Sendable {
     /// Whether it matches nothing at all.
     public var isEmpty: Bool { selections.isEmpty }
 
-    /// Adds the flows to a published port of the host, except those that already reach the container behind it.
+    /// Adds the flows to a port of an address of the host.
     ///
-    /// Without an address those to any address of the host are meant; what the host forwards to others never is.
+    /// Without an address those to any are meant, except what the host only masquerades on its way to others.
     public mutating func addFlows(
         _ transport: Transport,
-        toPublished port: UInt16,
-        at address: IPAddress?,
-        exceptTo container: FlowEndpoint
+        _ family: IPAddress.Family,
+        toPort port: UInt16,
+        of address: IPAddress? = nil
     ) {
-        change(transport, container.address.family) {
-            $0.published[port, default: []].append(PublishedPort(address: address, container: container))
-        }
+        change(transport, family) { $0.published[port, default: []].append(address) }
     }
 
-    /// Adds all flows to a port of the host that is published no more.
-    public mutating func addFlows(
-        _ transport: Transport,
-        toWithdrawn port: UInt16,
-        at address: IPAddress?,
-        _ family: IPAddress.Family
-    ) {
-        change(transport, family) {
-            $0.published[port, default: []].append(PublishedPort(address: address, container: nil))
-        }
-    }
-
-    /// Adds the flows that a container answers from a port of its own.
-    public mutating func addFlows(_ transport: Transport, to container: FlowEndpoint) {
-        change(transport, container.address.family) { $0.containers.insert(container) }
+    /// Adds the flows that began to another address or port and were translated to this address.
+    public mutating func addFlows(_ transport: Transport, translatedTo address: IPAddress) {
+        change(transport, address.family) { $0.containers.append(address) }
     }
 
     private mutating func change(

@@ -3,40 +3,48 @@
 import Addressing
 import CLibMNL
 
-/// What the packets of one direction must have, as the kernel compares it when it makes a list.
+/// What a flow must have, as the kernel itself compares it.
 struct FlowPattern {
-    var transport: UInt8?
-    var source: IPAddress?
-    var sourcePort: UInt16?
+    let transport: UInt8
     var destination: IPAddress?
     var destinationPort: UInt16?
+    var replySource: IPAddress?
+    /// The bits IPS_… that are compared, and what they must be.
+    var statusMask: UInt32 = 0
+    var status: UInt32 = 0
 
-    /// Which parts are given: CTA_FILTER_F_… of the kernel's source, which no header exports.
-    var flags: UInt32 {
-        (source == nil ? 0 : 1 << 0) | (destination == nil ? 0 : 1 << 1) | (transport == nil ? 0 : 1 << 3)
-            | (sourcePort == nil ? 0 : 1 << 4) | (destinationPort == nil ? 0 : 1 << 5)
-    }
+    init(transport: UInt8) { self.transport = transport }
 
-    /// Puts the given parts as an attribute of a tuple.
-    func put(_ type: ctattr_type, into batch: inout MessageBatch) {
-        batch.nest(Int(type.rawValue)) { batch in
-            if source != nil || destination != nil {
-                batch.nest(Int(CTA_TUPLE_IP.rawValue)) {
-                    if let source { $0.put(Self.number(source, CTA_IP_V4_SRC, CTA_IP_V6_SRC), source.bytes) }
-                    if let destination {
-                        $0.put(Self.number(destination, CTA_IP_V4_DST, CTA_IP_V6_DST), destination.bytes)
-                    }
-                }
+    /// Puts it into a message that lists or deletes flows.
+    func put(into batch: inout MessageBatch) {
+        // CTA_FILTER_F_CTA_IP_SRC and so on of the kernel's source, which no header exports.
+        let (source, destination, transport, destinationPort) = (1, 2, 8, 32) as (UInt32, UInt32, UInt32, UInt32)
+        let original =
+            transport | (self.destination == nil ? 0 : destination)
+            | (self.destinationPort == nil ? 0 : destinationPort)
+        batch.nest(Int(CTA_FILTER.rawValue)) {
+            $0.put(Int(CTA_FILTER_ORIG_FLAGS.rawValue), original)
+            if replySource != nil { $0.put(Int(CTA_FILTER_REPLY_FLAGS.rawValue), source) }
+        }
+        batch.nest(Int(CTA_TUPLE_ORIG.rawValue)) {
+            Self.put(self.destination, CTA_IP_V4_DST, CTA_IP_V6_DST, into: &$0)
+            $0.nest(Int(CTA_TUPLE_PROTO.rawValue)) {
+                $0.put(Int(CTA_PROTO_NUM.rawValue), self.transport)
+                if let port = self.destinationPort { $0.put(Int(CTA_PROTO_DST_PORT.rawValue), port.bigEndian) }
             }
-            batch.nest(Int(CTA_TUPLE_PROTO.rawValue)) {
-                if let transport { $0.put(Int(CTA_PROTO_NUM.rawValue), transport) }
-                if let sourcePort { $0.put(Int(CTA_PROTO_SRC_PORT.rawValue), sourcePort.bigEndian) }
-                if let destinationPort { $0.put(Int(CTA_PROTO_DST_PORT.rawValue), destinationPort.bigEndian) }
-            }
+        }
+        if replySource != nil {
+            batch.nest(Int(CTA_TUPLE_REPLY.rawValue)) { Self.put(replySource, CTA_IP_V4_SRC, CTA_IP_V6_SRC, into: &$0) }
+        }
+        if statusMask != 0 {
+            batch.put(Int(CTA_STATUS.rawValue), status.bigEndian)
+            batch.put(Int(CTA_STATUS_MASK.rawValue), statusMask.bigEndian)
         }
     }
 
-    private static func number(_ address: IPAddress, _ v4: ctattr_ip, _ v6: ctattr_ip) -> Int {
-        Int(address.family == .v4 ? v4.rawValue : v6.rawValue)
+    private static func put(_ address: IPAddress?, _ v4: ctattr_ip, _ v6: ctattr_ip, into batch: inout MessageBatch) {
+        guard let address else { return }
+        let type = Int(address.family == .v4 ? v4.rawValue : v6.rawValue)
+        batch.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(type, address.bytes) }
     }
 }

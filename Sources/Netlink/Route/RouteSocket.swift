@@ -95,11 +95,6 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
         return try socket.list { $0.beginDump("list the routes", RTM_GETROUTE, header) }.compactMap { Route($0) }
     }
 
-    /// Whether packets to an address are for the host itself.
-    public mutating func isLocal(_ address: IPAddress) throws(Failure) -> Bool {
-        try answers(address).contains { $0.payload.dropFirst(7).first == UInt8(RTN_LOCAL) }
-    }
-
     /// The route that a packet to an address takes, or nothing if there is no way to it.
     public mutating func route(to address: IPAddress) throws(Failure) -> Route? {
         try answers(address).compactMap { Route($0) }.first

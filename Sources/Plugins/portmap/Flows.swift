@@ -8,18 +8,14 @@ import Rules
 /// The flows that the kernel tracks: it looks a translation up for the first packet of a flow only, and a flow without a
 /// connection would go on to where the port led before.
 enum Flows {
-    /// Lets flows to the mapped ports be looked up anew, unless they reach the container already.
+    /// Lets flows to the mapped ports be looked up anew.
     static func redirect(_ mappings: [PortMapping], _ targets: [Target]) throws(CNIError) {
         var filter = FlowFilter()
         for target in targets {
-            for mapping in mappings where mapping.applies(to: target.address.family) {
+            let family = target.address.family
+            for mapping in mappings where mapping.applies(to: family) {
                 guard let transport = FlowFilter.Transport(mapping.transport) else { continue }
-                filter.addFlows(
-                    transport,
-                    toPublished: UInt16(mapping.hostPort),
-                    at: mapping.hostIP,
-                    exceptTo: FlowEndpoint(target.address, port: UInt16(mapping.containerPort))
-                )
+                filter.addFlows(transport, family, toPort: UInt16(mapping.hostPort), of: mapping.hostIP)
             }
         }
         try delete(filter)
@@ -40,7 +36,7 @@ enum Flows {
                 continue
             }
             let family = element.map.utf8.last == UInt8(ascii: "4") ? IPAddress.Family.v4 : .v6
-            filter.addFlows(transport, toWithdrawn: port, at: isForHost ? IPAddress(words[0]) : nil, family)
+            filter.addFlows(transport, family, toPort: port, of: isForHost ? IPAddress(words[0]) : nil)
         }
         try delete(filter)
     }
