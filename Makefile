@@ -11,7 +11,7 @@ FILTER ?= .
 T ?= 60
 
 PACKAGES := gcc libc6-dev libmnl-dev libnftables-dev libnftables1 pkg-config
-TEST_PACKAGES := conntrack containernetworking-plugins iproute2 nftables strace util-linux
+TEST_PACKAGES := conntrack containernetworking-plugins iproute2 iptables nftables strace util-linux
 
 PLUGINS := bridge firewall host-local loopback portmap tuning
 TOOLS := cnictl
@@ -53,7 +53,7 @@ demo: release
 # of processes at once, and what waits for a packet or a signal must not be starved by its neighbours.
 test: test-deps lint release
 	swift test --no-parallel --filter '$(FILTER)'
-	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --no-parallel --filter '(Conformance|Golden|HostLocal|Crash|Cnictl|Bridge|Tuning)Tests'
+	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --no-parallel --filter '(Conformance|Golden|HostLocal|Crash|Cnictl|Bridge|Tuning|Portmap)Tests'
 
 # Each file is written under another name and renamed, so that a runtime never finds half a plugin.
 install: release

@@ -111,6 +111,7 @@ let development: [Target] = [
     tests("NetlinkTests", ["Addressing", "Linux", "Netlink"]),
     tests("NFTablesTests", ["CLibNFTables", "Linux", "NFTables"]),
     tests("BridgeTests", []),
+    tests("PortmapTests", ["Linux"]),
     tests("CNITests", ["Addressing", "CNI", "JSON", "Linux"]),
     tests("AddressStoreTests", ["Addressing", "AddressStore", "Linux"]),
     tests("HostLocalTests", ["Addressing", "Linux"]),

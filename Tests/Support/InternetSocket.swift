@@ -52,6 +52,12 @@ public final class InternetSocket: Sendable {
         return number < 0 ? nil : InternetSocket(owning: number)
     }
 
+    /// The other end of a connection.
+    public var peer: SocketAddress? {
+        var address = SocketAddress()
+        return address.fill { Int(getpeername(descriptor, $0, $1)) } == 0 ? address : nil
+    }
+
     /// Sends a text over a connection.
     public func send(_ text: String) { _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL)) }
 
@@ -130,13 +136,15 @@ public struct SocketAddress: Sendable {
         return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
-    func use(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
+    /// Lends the address to a call of the kernel.
+    public func use(_ body: (UnsafePointer<sockaddr>, socklen_t) -> CInt) -> CInt {
         withUnsafePointer(to: storage) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
         }
     }
 
-    mutating func fill(_ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int) -> Int {
+    /// Has a call of the kernel write the address.
+    public mutating func fill(_ body: (UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int) -> Int {
         withUnsafeMutablePointer(to: &length) { length in
             withUnsafeMutablePointer(to: &storage) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }
