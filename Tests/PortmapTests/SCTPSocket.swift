@@ -64,7 +64,7 @@ final class SCTPSocket {
             var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             guard rest > 0, poll(&wait, 1, CInt(rest)) == 1 else { return nil }
             var buffer = [UInt8](repeating: 0, count: 2048)
-            var sender = SocketAddress("", 0)
+            var sender = SocketAddress()
             let count = sender.fill { recvfrom(descriptor, &buffer, buffer.count, 0, $0, $1) }
             if count <= 0 { return nil }
             // IPv4 comes with its header.

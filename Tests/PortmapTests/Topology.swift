@@ -23,10 +23,11 @@ final class Topology {
         directory = try TemporaryDirectory()
         outside = try ContainerNamespace(named: "outside")
         containers = try [ContainerNamespace(), ContainerNamespace()]
+        // Until the kernel has asked around for a bridge's link-local address it asks for no neighbour of others either.
+        for name in ["default", "all"] { try Self.set("ipv6/conf/\(name)/accept_dad", "0") }
         for name in ["iptables", "ip6tables"] {
             // Where the kernel has no such setting, it is off.
-            let path = "/proc/sys/net/bridge/bridge-nf-call-\(name)"
-            try? (bridgedPacketsAreFiltered ? "1" : "0").write(toFile: path, atomically: false, encoding: .ascii)
+            try? Self.set("bridge/bridge-nf-call-\(name)", bridgedPacketsAreFiltered ? "1" : "0")
         }
         try Self.ip(
             "link add up0 type veth peer name eth0 netns \(outside.path)",
@@ -47,9 +48,11 @@ final class Topology {
             results.append(try Self.attach(container, "c\(number + 1)", directory))
         }
         self.results = results
-        for path in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] {
-            try "1".write(toFile: "/proc/sys/net/\(path)", atomically: false, encoding: .ascii)
-        }
+        for path in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] { try Self.set(path, "1") }
+    }
+
+    private static func set(_ path: String, _ value: String) throws {
+        try value.write(toFile: "/proc/sys/net/\(path)", atomically: false, encoding: .ascii)
     }
 
     private static func ip(_ lines: String...) throws {

@@ -95,7 +95,8 @@ public struct SocketAddress: Sendable {
     private var storage = sockaddr_storage()
     private var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
 
-    init() {}
+    /// Makes room for an address that a call of the kernel writes.
+    public init() {}
 
     /// Makes the address of a text; one that is none is the unspecified address.
     public init(_ text: String, _ port: UInt16) {
