@@ -120,6 +120,7 @@ let development: [Target] = [
     tests("CrashTests", ["Linux"]),
     tests("TuningTests", []),
     tests("CnictlTests", []),
+    tests("RuntimeTests", ["CLinux", "Linux"]),
     .executableTarget(name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
 ]
 

@@ -72,8 +72,10 @@ enum Usage {
             """
             usage: cnictl try FILE.conflist [--publish HOSTPORT:CONTAINERPORT[/PROTO]]... [--json]
 
-            Makes a private host with an uplink and two containers, attaches both to the network, shows what came to be,
+            Makes a private host with a neighbour and two containers, attaches both to the network, shows what came to be,
             sends packets through it, detaches both, and reports what is left behind. The machine itself is not touched.
+            Where a plugin has the capability portMappings, a port of the host leads to the first container, and is
+            tried from the host, its neighbour and the second container.
             Ends with 0 only if everything worked and nothing is left. Needs root.
 
             environment:
@@ -82,7 +84,7 @@ enum Usage {
               NO_COLOR     if set, no colours on a terminal
 
             options:
-              --publish    lead a port of the host to one of the first container, and see whether it does; tcp or udp
+              --publish    the port of the host and that of the first container, tcp or udp; 8080:80 if there is none
               --json       print one JSON document instead of text
             """
         case "version": "usage: cnictl version"

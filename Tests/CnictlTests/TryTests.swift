@@ -67,11 +67,10 @@ struct TryTests {
         #expect((json["leftovers"] as? [Any])?.isEmpty == true)
         #expect((json["leases"] as? [[String: String]])?.map { $0["address"] } == ["10.99.0.2", "10.99.0.3"])
         let probes = json["probes"] as? [[String: Any]] ?? []
-        #expect(
-            probes.map { $0["to"] as? String } == [
-                "10.99.0.1", "10.99.0.3", "192.0.2.1 port 8080/tcp", "192.0.2.1 port 5300/udp",
-            ]
-        )
+        let (tcp, udp) = ("192.0.2.1 port 8080/tcp", "192.0.2.1 port 5300/udp")
+        #expect(probes.map { $0["to"] as? String } == ["10.99.0.1", "10.99.0.3", tcp, tcp, tcp, udp, udp, udp])
+        let sources = ["host", "outside", "try2"]
+        #expect(probes.map { $0["from"] as? String } == ["try1", "try1"] + sources + sources)
         #expect(probes.allSatisfy { $0["microseconds"] is Int })
         let containers = json["containers"] as? [[String: Any]] ?? []
         #expect(containers.count == 2)

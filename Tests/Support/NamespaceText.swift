@@ -98,4 +98,7 @@ public enum Programs {
 public struct ProgramFailure: Error, CustomStringConvertible {
     /// The program and what it said.
     public let description: String
+
+    /// Makes the failure of a program.
+    public init(description: String) { self.description = description }
 }

@@ -5,7 +5,7 @@ import CNI
 import Linux
 import Netlink
 
-/// A host of our own: fresh namespaces with an uplink, in which all that plugins write lands in memory.
+/// A host of our own: fresh namespaces with an uplink to a neighbour, in which all that plugins write lands in memory.
 ///
 /// It lives and ends with the process, whatever ends that.
 struct PrivateHost {
@@ -13,6 +13,12 @@ struct PrivateHost {
     static let address = "192.0.2.1/24"
     /// The same of IPv6.
     static let address6 = "2001:db8:ffff::1/64"
+    /// The path of the neighbour's namespace; it knows the host and no network behind it.
+    static let outside = "/run/netns/outside"
+    /// The address of the neighbour, by which the host reaches the rest of the world.
+    static let neighbour = "192.0.2.254/24"
+    /// The same of IPv6.
+    static let neighbour6 = "2001:db8:ffff::fe/64"
     private static let scratch = "/run/cnictl"
 
     /// Leaves the real host and furnishes a private one.
@@ -73,23 +79,49 @@ struct PrivateHost {
 
     /// Makes what plugins look for on a host: the loopback, an interface to the outside, and default routes.
     private static func makeUplink() throws(CNIError) {
-        var socket = try RouteSocket<CNIError>.open()
+        let path = try makeContainer("outside")
+        let neighbourhood = try CNIError.attempt("open \(path)") { () throws(Errno) in
+            try NetworkNamespace.open(path)
+        }
         var links = MessageBatch()
         var up = LinkChange()
         up.isUp = true
         links.setLink("lo", up)
-        links.addLink(NewLink(name: "up0", kind: .veth(peer: VethPeer(name: "up1")), isUp: true))
-        links.setLink("up1", up)
+        let peer = VethPeer(name: "up0", namespace: neighbourhood.rawValue)
+        links.addLink(NewLink(name: "up0", kind: .veth(peer: peer), isUp: true))
+        var socket = try RouteSocket<CNIError>.open()
         try socket.send(links)
+        try furnish(&socket, address, address6, gateways: (neighbour, neighbour6))
+        try neighbourhood.perform { () throws(CNIError) in
+            var socket = try RouteSocket<CNIError>.open()
+            var links = MessageBatch()
+            links.setLink("lo", up)
+            links.setLink("up0", up)
+            try socket.send(links)
+            try furnish(&socket, neighbour, neighbour6, gateways: nil)
+        }
+    }
+
+    /// Gives one end of the uplink its addresses, and routes if there is somebody to route to.
+    private static func furnish(
+        _ socket: inout RouteSocket<CNIError>,
+        _ address: String,
+        _ address6: String,
+        gateways: (String, String)?
+    ) throws(CNIError) {
         guard let uplink = try socket.link(named: "up0") else { return }
         var addresses = MessageBatch()
         if let prefix = Prefix(address) { addresses.addAddress(prefix, to: uplink.index) }
-        addresses.addRoute(Route(to: .defaultV4, via: IPAddress("192.0.2.254"), interface: uplink.index))
+        if let gateway = gateways.flatMap({ Prefix($0.0) }) {
+            addresses.addRoute(Route(to: .defaultV4, via: gateway.address, interface: uplink.index))
+        }
         try socket.send(addresses)
         // A host without IPv6 is a host all the same.
         var addresses6 = MessageBatch()
         if let prefix = Prefix(address6) { addresses6.addAddress(prefix, to: uplink.index) }
-        addresses6.addRoute(Route(to: .defaultV6, via: IPAddress("2001:db8:ffff::fe"), interface: uplink.index))
+        if let gateway = gateways.flatMap({ Prefix($0.1) }) {
+            addresses6.addRoute(Route(to: .defaultV6, via: gateway.address, interface: uplink.index))
+        }
         try? socket.send(addresses6)
     }
 }

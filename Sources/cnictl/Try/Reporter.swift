@@ -65,7 +65,7 @@ final class Reporter {
         var mark = outcome.mark
         if hasColor { mark = "\u{1B}[\(outcome == .ok ? 32 : outcome == .failed ? 31 : 33)m\(mark)\u{1B}[0m" }
         let time = outcome == .skipped ? "" : TimeText.milliseconds(nanoseconds)
-        let line = "\(mark) \(title.padded(to: 36))\(time.rightAligned(to: 10))"
+        let line = "\(mark) \(title.padded(to: 38))\(time.rightAligned(to: 10))"
         show([detail.isEmpty ? line : "\(line)  \(detail)"])
     }
 }

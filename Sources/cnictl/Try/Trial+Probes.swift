@@ -57,6 +57,20 @@ extension Trial {
         {
             ping(ip.address.address, "neighbour")
         }
+        probeOutside(mine)
+    }
+
+    /// Pings the neighbour of the host, who does not know the way back: its answer needs the host's address.
+    private func probeOutside(_ mine: AddResult) {
+        guard list.plugins.contains(where: { $0.document["ipMasq"] == true }) else { return }
+        for text in [PrivateHost.neighbour, PrivateHost.neighbour6] {
+            guard let address = Prefix(text)?.address else { continue }
+            let hasAddress = mine.ips.contains { $0.address.address.family == address.family }
+            let hasRoute = containers[0].after?.routes.contains {
+                $0.route.destination.length == 0 && $0.route.destination.address.family == address.family
+            }
+            if hasAddress, hasRoute == true { ping(address, "outside") }
+        }
     }
 
     /// Whether a gateway is one that the network itself provides, or that the container relies on.
@@ -88,46 +102,5 @@ extension Trial {
             }
         }
         probes.append(Probe(source: subject.name, target: address.description, purpose: purpose, nanoseconds: time))
-    }
-
-    /// Connects from the host to each published port and sees whether the first container answers.
-    func probePorts() {
-        guard !options.ports.isEmpty, !containers.isEmpty else { return }
-        guard list.plugins.contains(where: { $0.capabilities.contains("portMappings") }) else {
-            return reporter.failed("published ports", "no plugin of the network has the capability portMappings")
-        }
-        let families = containers[0].result?.ips.map { $0.address.address.family } ?? []
-        guard !families.isEmpty else { return reporter.failed("published ports", "the container has no address") }
-        let text = families.contains(.v4) ? PrivateHost.address : PrivateHost.address6
-        guard let target = Prefix(text)?.address else { return }
-        for port in options.ports { probe(port, target) }
-    }
-
-    private func probe(_ port: Options.Port, _ target: IPAddress) {
-        let subject = containers[0]
-        let place = "\(target.description) port \(port.host)/\(port.transport)"
-        let time: Int64? = reporter.step("connect to \(place)") { () throws(Failure) in
-            do throws(CNIError) {
-                let namespace = try CNIError.attempt("open \(subject.container.netns)") { () throws(Errno) in
-                    try NetworkNamespace.open(subject.container.netns)
-                }
-                let echo = try namespace.perform { () throws(CNIError) in
-                    try CNIError.attempt("listen on port \(port.container)") { () throws(Errno) in
-                        try EchoPort.open(
-                            version6: target.family == .v6,
-                            isDatagram: port.transport == "udp",
-                            port: port.container
-                        )
-                    }
-                }
-                let time = try CNIError.attempt("reach port \(port.container) of \(subject.name)") { () throws(Errno) in
-                    try echo.probe(target.bytes, port: port.host, timeoutMilliseconds: 1500)
-                }
-                return (time, "\(subject.name) port \(port.container) answered in \(time / 1000) µs")
-            } catch {
-                throw Failure(error)
-            }
-        }
-        probes.append(Probe(source: "host", target: place, purpose: "published port", nanoseconds: time))
     }
 }

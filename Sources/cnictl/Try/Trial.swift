@@ -125,16 +125,9 @@ final class Trial {
                 throw Failure(error)
             }
         }
-        guard !options.ports.isEmpty, !containers.isEmpty else { return }
+        guard !ports.isEmpty, !containers.isEmpty else { return }
         // Both containers cannot have the same ports of the host.
-        containers[0].container.capabilities["portMappings"] = .array(
-            options.ports.map { port in
-                [
-                    "hostPort": .int(Int(port.host)), "containerPort": .int(Int(port.container)),
-                    "protocol": .string(port.transport),
-                ]
-            }
-        )
+        containers[0].container.capabilities["portMappings"] = portMappings
     }
 
     /// Attaches both containers; says whether both are.
