@@ -43,7 +43,7 @@ struct TryPortTests {
         )
         try folder.write(
             """
-            {"cniVersion":"1.0.0","name":"lab","plugins":[{"type":"bridge","bridge":"lab0","isDefaultGateway":true,
+            {"cniVersion":"1.0.0","name":"lab","disableCheck":true,"plugins":[{"type":"bridge","bridge":"lab0","isDefaultGateway":true,
              "ipam":{"type":"host-local","ranges":[[{"subnet":"10.99.0.0/16"}]]}},
              {"type":"portmap","capabilities":{"portMappings":true}}]}
             """,
@@ -97,7 +97,7 @@ struct TryPortTests {
     @Test(.enabled(if: PrivateHost.has("bridge", "host-local"), "needs our own plugins, which are not built"))
     func withoutMasqueradeTheWorldCannotAnswer() throws {
         let text = """
-            {"cniVersion":"1.0.0","name":"lab","plugins":[{"type":"bridge","bridge":"lab0","isDefaultGateway":true,
+            {"cniVersion":"1.0.0","name":"lab","disableCheck":true,"plugins":[{"type":"bridge","bridge":"lab0","isDefaultGateway":true,
              "ipMasq":MASQ,"ipam":{"type":"host-local","ranges":[[{"subnet":"10.99.0.0/16"}],[{"subnet":"fd00:99::/64"}]]}}]}
             """
         try folder.write(text.replacingOccurrences(of: "MASQ", with: "true"), to: "with.conflist")
@@ -112,7 +112,10 @@ struct TryPortTests {
     }
 
     @Test(
-        .enabled(if: hasChain, "needs our own bridge, host-local, portmap, firewall and tuning, of which some are not built"),
+        .enabled(
+            if: hasChain,
+            "needs our own bridge, host-local, portmap, firewall and tuning, of which some are not built"
+        ),
         arguments: ["10-containerd-net", "87-podman", "nerdctl-bridge"]
     )
     func theChainsOfTheRuntimesPass(_ name: String) throws {
