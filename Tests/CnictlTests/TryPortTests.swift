@@ -116,7 +116,7 @@ struct TryPortTests {
             if: hasChain,
             "needs our own bridge, host-local, portmap, firewall and tuning, of which some are not built"
         ),
-        arguments: ["10-containerd-net", "87-podman", "nerdctl-bridge"]
+        arguments: ["10-bridge", "10-containerd-net", "87-podman", "nerdctl-bridge"]
     )
     func theChainsOfTheRuntimesPass(_ name: String) throws {
         let outcome = try attempt("\(Golden.directory)/../conf/\(name).conflist", plugins: PrivateHost.directory)

@@ -49,7 +49,7 @@ extension RuntimeHost {
             return paths.map { "\(folder)/\($0)" }.filter { path in
                 var isFolder: ObjCBool = false
                 let name = path.split(separator: "/").last ?? ""
-                let isOwn = name == "lock" || name.hasPrefix("last_reserved_ip.") || name.hasPrefix(".")
+                let isOwn = name == "lock" || name.hasPrefix("last_reserved_ip.") || path.contains("/.")
                 return FileManager.default.fileExists(atPath: own(path), isDirectory: &isFolder) && !isFolder.boolValue
                     && !isOwn
             }
