@@ -25,12 +25,12 @@ public struct Table: Sendable {
     ///
     /// The key is as it lies in the kernel. Asked without libnftables, which would read the whole map.
     public func element(of map: String, key: [UInt8]) throws(Errno) -> (comment: String, chain: String)? {
-        var element = unsafe clibnftables_element()
+        var element = clibnftables_element()
         let result = unsafe key.withUnsafeBytes { bytes in
             unsafe clibnftables_element(description, map, bytes.baseAddress, bytes.count, &element)
         }
         if result < 0, try Self.isMissing(-result) { return nil }
-        return unsafe (Self.text(&element.comment), Self.text(&element.chain))
+        return (Self.text(&element.comment), Self.text(&element.chain))
     }
 
     /// Whether a number says that something doesn't exist; where the kernel has no tables, nothing can be in them.
