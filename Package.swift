@@ -95,7 +95,7 @@ let libraries: [Target] = [
     library("JSON"),
     library("Addressing"),
     library("Netlink", ["Addressing", "CLibMNL", "Linux"]),
-    library("NFTables", ["CLibNFTables", "Linux"]),
+    library("NFTables", ["Addressing", "CLibNFTables", "Linux"]),
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
     library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),

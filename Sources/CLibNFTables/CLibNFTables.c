@@ -282,4 +282,33 @@ int clibnftables_element(const char *table, const char *map, const void *key, si
     return 0;
 }
 
+int clibnftables_transact(const void *messages, size_t size, uint32_t count) {
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    if (descriptor < 0) return -errno;
+    // Both are limits only: for what is sent, and for the kernel's answers, each of which may repeat a header.
+    int room = (int)(size < 131072 ? 262144 : 2 * size);
+    setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+    int result = send(descriptor, messages, size, 0) < 0 ? -errno : -EPROTO;
+    char buffer[8192] __attribute__((aligned(4)));
+    // The first refusal comes first, and the answer to the last message before the end of the batch comes last.
+    while (result == -EPROTO) {
+        ssize_t received = recv(descriptor, buffer, sizeof buffer, 0);
+        if (received < 0) {
+            if (errno != EINTR) result = -errno;
+            continue;
+        }
+        for (size_t place = 0; result == -EPROTO && place + sizeof(struct nlmsghdr) + sizeof(int) <= (size_t)received;) {
+            struct nlmsghdr *header = (struct nlmsghdr *)(buffer + place);
+            if (header->nlmsg_type == NLMSG_ERROR) {
+                int error = ((struct nlmsgerr *)NLMSG_DATA(header))->error;
+                if (error != 0 || header->nlmsg_seq + 2 == count) result = error;
+            }
+            if (header->nlmsg_len < sizeof *header) break;
+            place += NLMSG_ALIGN(header->nlmsg_len);
+        }
+    }
+    close_later(descriptor);
+    return result;
+}
+
 #pragma clang attribute pop

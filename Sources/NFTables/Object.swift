@@ -49,15 +49,19 @@ public struct Object: Sendable {
     /// The language cannot write a quotation mark, and the kernel keeps 128 bytes: such a mark becomes an apostrophe, and
     /// what is too long is cut between two characters.
     public static func quoted(_ text: String) -> String {
-        let mark = UInt8(ascii: "\"")
-        var bytes = [mark]
+        let mark = [UInt8(ascii: "\"")]
+        return String(decoding: mark + kept(text) + mark, as: UTF8.self)
+    }
+
+    /// What is kept of a comment, without quotation marks around it.
+    static func kept(_ text: String) -> [UInt8] {
+        var bytes: [UInt8] = []
         for byte in Array(text.utf8) {
             // The first byte of a character tells how many it has; the others find room where it did.
             let width = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4
-            if bytes.count + width > 129 { break }
-            bytes.append(byte == mark || byte < 0x20 ? UInt8(ascii: "'") : byte)
+            if bytes.count + width > 128 { break }
+            bytes.append(byte == UInt8(ascii: "\"") || byte < 0x20 ? UInt8(ascii: "'") : byte)
         }
-        bytes.append(mark)
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes
     }
 }

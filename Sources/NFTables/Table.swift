@@ -23,8 +23,9 @@ public struct Table: Sendable {
 
     /// The comment of an element of a verdict map and the chain that it leads to; nothing if there is no such element.
     ///
-    /// The key is as it lies in the kernel. Asked without libnftables, which would read the whole map.
-    public func element(of map: String, key: [UInt8]) throws(Errno) -> (comment: String, chain: String)? {
+    /// Asked without libnftables, which would read the whole map.
+    public func element(of map: String, _ key: String) throws(Errno) -> (comment: String, chain: String)? {
+        guard let key = ElementBatch.encode(key) else { throw .invalidArgument }
         var element = clibnftables_element()
         let result = unsafe key.withUnsafeBytes { bytes in
             unsafe clibnftables_element(description, map, bytes.baseAddress, bytes.count, &element)
@@ -42,6 +43,18 @@ public struct Table: Sendable {
 
     private static func text<T>(_ characters: inout T) -> String {
         unsafe withUnsafeBytes(of: &characters) { unsafe String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    }
+
+    /// The name without the family.
+    var name: String {
+        String(decoding: Array(description.utf8.drop { $0 != UInt8(ascii: " ") }.dropFirst()), as: UTF8.self)
+    }
+
+    /// The number of the family: NFPROTO_… of linux/netfilter.h.
+    var familyNumber: UInt8 {
+        let family = description.utf8.prefix { $0 != UInt8(ascii: " ") }
+        return family.elementsEqual("inet".utf8)
+            ? 1 : family.elementsEqual("ip".utf8) ? 2 : family.elementsEqual("ip6".utf8) ? 10 : 7
     }
 
     /// The words by which a command names an object, behind its verb.

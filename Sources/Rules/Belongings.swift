@@ -19,7 +19,7 @@ public struct Belongings: Sendable {
     }
 
     /// Elements by the map or set that they are in.
-    private(set) var elements: [(map: String, contents: [String])] = []
+    private(set) var elements: [(map: String, contents: [(key: String, value: String)])] = []
     private(set) var chains: [Chain] = []
     private(set) var sharedChains: [Chain] = []
     private(set) var lines: [Record.Line] = []
@@ -83,20 +83,20 @@ public struct Belongings: Sendable {
     }
 
     private mutating func append(_ map: String, _ key: String, _ value: String) {
-        let content = Self.content(key, value)
         if let place = elements.firstIndex(where: { $0.map == map }) {
-            elements[place].contents.append(content)
+            elements[place].contents.append((key, value))
         } else {
-            elements.append((map, [content]))
+            elements.append((map, [(key, value)]))
         }
     }
 
-    private static func content(_ key: String, _ value: String) -> String {
+    /// An element as the language writes it.
+    static func content(_ key: String, _ value: String) -> String {
         value.isEmpty ? key : joined(key, " : ", value)
     }
 
     /// What nobody else may have.
-    var exclusiveElements: [Element] {
+    public var exclusiveElements: [Element] {
         lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
     }
 
@@ -109,7 +109,9 @@ public struct Belongings: Sendable {
             for element in chain.elements where !isListed(element.map, element.content, listing) { return false }
         }
         for map in elements {
-            for content in map.contents where !isListed(map.map, content, listing) { return false }
+            for content in map.contents where !isListed(map.map, Self.content(content.key, content.value), listing) {
+                return false
+            }
         }
         return true
     }

@@ -51,19 +51,12 @@ struct Record: Sendable {
     /// Reads an attachment's record from the kernel; nothing if it has none.
     static func of(_ attachment: Attachment, in table: Table) throws(Errno) -> Record? {
         let name = attachment.hostInterface
-        guard let first = try table.element(of: map, key: key(name, 0)) else { return nil }
+        guard let first = try table.element(of: map, key(name, 0)) else { return nil }
         var record = Record(name: name, owner: first.comment)
-        while let next = try table.element(of: map, key: key(name, record.lines.count + 1)) {
+        while let next = try table.element(of: map, key(name, record.lines.count + 1)) {
             record.lines.append(Line(comment: next.comment, chain: next.chain))
         }
         return record
-    }
-
-    /// A key as it lies in the kernel: sixteen bytes of the name, two of the number, and two that fill the word.
-    private static func key(_ name: String, _ number: Int) -> [UInt8] {
-        var key = Array(name.utf8)
-        while key.count < 16 { key.append(0) }
-        return key + [UInt8(truncatingIfNeeded: number >> 8), UInt8(truncatingIfNeeded: number), 0, 0]
     }
 
     /// Reads all records that a listing shows.
@@ -96,22 +89,24 @@ struct Record: Sendable {
             .map { String(decoding: Array($0), as: UTF8.self) }
     }
 
-    /// The elements of the record, as the language writes them.
-    static func elements(_ attachment: Attachment, _ lines: [Line]) -> String {
+    /// The elements of the record.
+    static func elements(
+        _ attachment: Attachment,
+        _ lines: [Line]
+    ) -> [(key: String, comment: String, verdict: String)] {
         let name = attachment.hostInterface
-        var content = element(name, 0, attachment.owner, kept)
-        for (number, line) in lines.enumerated() {
-            content += ", " + element(name, number + 1, line.comment, line.chain)
-        }
-        return content
+        var elements: [(key: String, comment: String, verdict: String)] = [
+            (key(name, 0), attachment.owner, "jump " + kept)
+        ]
+        for line in lines { elements.append((key(name, elements.count), line.comment, "jump " + line.chain)) }
+        return elements
     }
 
-    private static func element(_ name: String, _ number: Int, _ comment: String, _ chain: String) -> String {
-        joined("\"", name, "\" . ", String(number), " comment ", Object.quoted(comment), " : jump ", chain)
-    }
+    /// A key as the language writes it.
+    private static func key(_ name: String, _ number: Int) -> String { joined("\"", name, "\" . ", String(number)) }
 
     /// The keys of the record, as the language writes them.
-    var keys: String { (0...lines.count).map { joined("\"", name, "\" . ", String($0)) }.joined(separator: ", ") }
+    var keys: [String] { (0...lines.count).map { Self.key(name, $0) } }
 
     /// Splits "map key", and counts out a key that ends in a span of numbers.
     @inline(never)

@@ -12,6 +12,8 @@ extension SharedTable {
     /// - Returns: What went; nothing if the attachment had nothing.
     public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
         guard let record = try record(of: attachment) else { return nil }
+        let plan = try plan(record)
+        if plan.isElementsOnly, try removeElements(plan) { return plan.removed }
         var rules = try Rules.open()
         return try remove(record, &rules)
     }
@@ -39,8 +41,9 @@ extension SharedTable {
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return false }
         // What is shared depends on who came first, and need not be the same when it is planned again.
-        let own = record.lines.filter { !$0.isShared }
-        return own == belongings.lines.filter { !$0.isShared } && belongings.isListed(listing)
+        let own = record.lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
+        let planned = belongings.exclusiveElements
+        return own.count == planned.count && planned.allSatisfy { own.contains($0) } && belongings.isListed(listing)
     }
 
     /// Removes what a record names, with the record.
@@ -68,6 +71,26 @@ extension SharedTable {
             }
         }
         throw RulesError(.busy, joined("remove rules of ", record.owner), kernelText: "others come and go")
+    }
+
+    /// Removes what goes if it is elements alone.
+    ///
+    /// - Returns: Whether they were there; else nothing was done.
+    private func removeElements(_ plan: Removal) throws(RulesError) -> Bool {
+        var batch = ElementBatch(joined("remove elements of ", plan.record.owner), in: table)
+        var isExpressed = true
+        for key in plan.record.keys { isExpressed = batch.add(.delete, Record.map, key) && isExpressed }
+        for element in plan.elements { isExpressed = batch.add(.delete, element.map, element.key) && isExpressed }
+        guard isExpressed else { return false }
+        do { try batch.run(RulesError.self) } catch {
+            if error.errno == .noSuchFile { return false }
+            throw error
+        }
+        if try use(ofChain: Record.kept) == 0 {
+            var rules = try Rules.open()
+            try removeBaseIfIdle(&rules)
+        }
+        return true
     }
 
     /// Removes the table if those who left at the same time have each seen the other.
@@ -134,7 +157,11 @@ struct Removal {
         return removed
     }
 
-    private var elements: [Element] { (removed.own + removed.shared).filter { $0.isReal } }
+    /// Whether nothing goes but elements, as is usual.
+    var isElementsOnly: Bool { !isLast && chains.isEmpty }
+
+    /// The elements that the packet filter has.
+    var elements: [Element] { (removed.own + removed.shared).filter { $0.isReal } }
 
     private var chains: [String] { idleChains + removed.own.filter { $0.map == "=chain" }.map { $0.key } }
 
@@ -151,7 +178,7 @@ struct Removal {
             map = element.map
         }
         if !keys.isEmpty { removal.delete(.element(of: map, keys)) }
-        removal.delete(.element(of: Record.map, record.keys))
+        removal.delete(.element(of: Record.map, record.keys.joined(separator: ", ")))
         for chain in chains {
             removal.flush(.chain(chain))
             removal.delete(.chain(chain))
@@ -173,7 +200,7 @@ struct Removal {
         return elements.map { element in
             piece { $0.delete(.element(of: element.map, element.key)) }
         }
-            + [piece { $0.delete(.element(of: Record.map, record.keys)) }]
+            + [piece { $0.delete(.element(of: Record.map, record.keys.joined(separator: ", "))) }]
             + chains.flatMap { chain in [piece { $0.flush(.chain(chain)) }, piece { $0.delete(.chain(chain)) }] }
     }
 }

@@ -39,6 +39,7 @@ public struct SharedTable: Sendable {
         _ belongings: Belongings,
         yields: ([Element]) -> Bool
     ) throws(RulesError) {
+        if try addElements(attachment, belongings) { return }
         var rules = try Rules.open()
         var isFounded = true
         var idleRounds = 0
@@ -63,6 +64,32 @@ public struct SharedTable: Sendable {
             joined("add rules to ", table.description),
             kernelText: "the table comes and goes"
         )
+    }
+
+    /// Adds what an attachment is to have if it is elements alone, and all that they lead to is there.
+    ///
+    /// - Returns: Whether that was so; else nothing was done.
+    private func addElements(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
+        guard belongings.chains.isEmpty, try !isEmpty else { return false }
+        for chain in belongings.sharedChains where try use(ofChain: chain.name) == nil { return false }
+        var batch = ElementBatch(joined("add elements to ", table.description), in: table)
+        var isExpressed = true
+        for element in Record.elements(attachment, belongings.lines) {
+            isExpressed =
+                batch.add(.create, Record.map, element.key, element.verdict, comment: element.comment) && isExpressed
+        }
+        for elements in belongings.elements {
+            for element in elements.contents {
+                isExpressed = batch.add(.create, elements.map, element.key, element.value) && isExpressed
+            }
+        }
+        guard isExpressed else { return false }
+        do { try batch.run(RulesError.self) } catch {
+            // What it is that is there already, or is no more, is found out with the library.
+            if error.errno == .noSuchFile || error.errno == .fileExists { return false }
+            throw error
+        }
+        return true
     }
 
     /// Removes what is in the way: what an earlier ADD of the same attachment left, and what those have who yield.
@@ -100,6 +127,22 @@ public struct SharedTable: Sendable {
         return found
     }
 
+    /// Who has which of some elements: network, container and interface, with slashes between them.
+    public func holders(of elements: [Element]) throws(RulesError) -> [(element: Element, owner: String)] {
+        guard try !isEmpty else { return [] }
+        var rules = try Rules.open()
+        guard let listing = try rules.list(table) else { return [] }
+        var holders: [(element: Element, owner: String)] = []
+        for record in Record.all(in: listing) {
+            for line in record.lines {
+                for element in Record.elements(line.text) where elements.contains(element) {
+                    holders.append((element, record.owner))
+                }
+            }
+        }
+        return holders
+    }
+
     /// What the table remembers of an attachment.
     func record(of attachment: Attachment) throws(RulesError) -> Record? {
         try RulesError.attempt(joined("look at the rules of ", attachment.owner)) { () throws(Errno) in
@@ -120,9 +163,13 @@ public struct SharedTable: Sendable {
             let use = isFounded ? try use(ofChain: chain.name) : nil
             if use == nil { chain.create(in: &transaction) }
         }
-        transaction.create(.element(of: Record.map, Record.elements(attachment, belongings.lines)))
+        let record = Record.elements(attachment, belongings.lines).map { element in
+            joined(element.key, " comment ", Object.quoted(element.comment), " : ", element.verdict)
+        }
+        transaction.create(.element(of: Record.map, record.joined(separator: ", ")))
         for elements in belongings.elements {
-            transaction.create(.element(of: elements.map, elements.contents.joined(separator: ", ")))
+            let contents = elements.contents.map { Belongings.content($0.key, $0.value) }
+            transaction.create(.element(of: elements.map, contents.joined(separator: ", ")))
         }
         return transaction
     }

@@ -52,4 +52,7 @@ struct clibnftables_element {
 int clibnftables_element(const char *table, const char *map, const void *key, size_t size,
                          struct clibnftables_element *element);
 
+// Sends a batch of messages, numbered from 0 on; the last but one of them is to be acknowledged. Returns the first refusal.
+int clibnftables_transact(const void *messages, size_t size, uint32_t count);
+
 #endif

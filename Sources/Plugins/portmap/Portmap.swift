@@ -50,12 +50,11 @@ struct Portmap: Plugin {
         let isThere: Bool
         switch style.backend {
         case .nftables:
-            isThere = try CNIError.rules { () throws(RulesError) in
-                try PortmapTable.table.holds(
-                    request.attachment,
-                    PortmapTable.belongings(request.attachment, mappings, targets, style)
-                )
-            }
+            let attachment = request.attachment
+            let all = PortmapTable.belongings(attachment, mappings, targets, style)
+            let taken = try PortmapTable.taken(attachment, all)
+            let own = PortmapTable.belongings(attachment, mappings, targets, style, taken: taken)
+            isThere = try CNIError.rules { () throws(RulesError) in try PortmapTable.table.holds(attachment, own) }
         case .iptables: isThere = try PortmapChains(request.attachment).areThere(mappings, targets, style)
         }
         if !isThere {

@@ -60,6 +60,8 @@ struct PortmapChains {
                     continue
                 }
                 let owner = present.leading(to: holder).first ?? holder
+                // Another attachment of the same container: the first rule serves, and the other one after it.
+                if owner.mentions(joined("id: \\\"", attachment.containerID, "\\\"")) { continue }
                 throw CNIError(
                     .portTaken,
                     "a host port is taken",

@@ -17,36 +17,52 @@ extension PortmapTable {
         _ targets: [Target],
         _ style: Style
     ) throws(CNIError) {
-        var belongings = belongings(attachment, mappings, targets, style)
         // Nobody must switch the setting off between the look and the record of its use.
         let lock = try SharedInterfaceLock.acquire(alone: false)
         defer { withExtendedLifetime(lock) {} }
         let interface = style.snat ? Localnet.interface(targets) : nil
-        if let interface {
-            let chain = "localnet-" + Attachment(network: interface, containerID: "", interface: "").digits
-            let isShared = try CNIError.rules { () throws(RulesError) in try table.use(ofChain: chain) != nil }
-            let isOff = try Localnet.missing(targets) != nil
-            if isShared || isOff {
-                belongings.addSharedChain(chain, elements: [("=localnet", Object.quoted(interface), "")])
-            }
-        }
-        let addresses = targets.map { $0.address.description }
-        do throws(RulesError) {
-            try table.add(attachment, belongings) { held in
-                held.contains { element in
-                    element.map.utf8.starts(with: "pairs".utf8)
-                        && addresses.contains { joined($0, " . ", $0) == element.key }
-                }
-            }
-        } catch {
+        var own = belongings(attachment, mappings, targets, style)
+        try claim(interface, targets, &own)
+        do throws(RulesError) { try add(attachment, own, targets) } catch {
             guard error.errno == .addressInUse else { throw CNIError(error) }
-            throw CNIError(
-                .portTaken,
-                "a host port is taken",
-                error.text + "; publish another port or address, or end that attachment by DEL or GC"
-            )
+            own = belongings(attachment, mappings, targets, style, taken: try taken(attachment, own))
+            try claim(interface, targets, &own)
+            do throws(RulesError) { try add(attachment, own, targets) } catch {
+                guard error.errno == .addressInUse else { throw CNIError(error) }
+                throw CNIError(
+                    .portTaken,
+                    "a host port is taken",
+                    error.text + "; publish another port or address, or end that attachment by DEL or GC"
+                )
+            }
         }
         if let interface { try Localnet.set(interface, true) }
+    }
+
+    private static func add(
+        _ attachment: Attachment,
+        _ belongings: Belongings,
+        _ targets: [Target]
+    ) throws(RulesError) {
+        let pairs = targets.map { joined($0.address.description, " . ", $0.address.description) }
+        try table.add(attachment, belongings) { held in
+            held.contains { $0.map.utf8.starts(with: "pairs".utf8) && pairs.contains($0.key) }
+        }
+    }
+
+    /// Claims the loopback's way out through an interface, unless somebody else had opened it before.
+    private static func claim(
+        _ interface: String?,
+        _ targets: [Target],
+        _ belongings: inout Belongings
+    ) throws(CNIError) {
+        guard let interface else { return }
+        let chain = "localnet-" + Attachment(network: interface, containerID: "", interface: "").digits
+        let isShared = try CNIError.rules { () throws(RulesError) in try table.use(ofChain: chain) != nil }
+        let isOff = try Localnet.missing(targets) != nil
+        if isShared || isOff {
+            belongings.addSharedChain(chain, elements: [("=localnet", Object.quoted(interface), "")])
+        }
     }
 
     /// Removes the mappings of an attachment.
@@ -72,6 +88,8 @@ extension PortmapTable {
         for element in removed.flatMap({ $0.shared }) where element.map == "=localnet" {
             try Localnet.set(String(decoding: element.key.utf8.dropFirst().dropLast(), as: UTF8.self), false)
         }
-        try Flows.forget(removed.flatMap { $0.own })
+        let free = removed.flatMap { $0.own }
+        try handOver(free)
+        try Flows.forget(free)
     }
 }

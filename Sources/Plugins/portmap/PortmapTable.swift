@@ -51,9 +51,11 @@ struct PortmapTable {
         _ attachment: Attachment,
         _ mappings: [PortMapping],
         _ targets: [Target],
-        _ style: Style
+        _ style: Style,
+        taken: [Element] = []
     ) -> Belongings {
         var belongings = Belongings()
+        var waits: [(element: Element, value: String)] = []
         for target in targets {
             let (family, address) = (target.address.family, target.address.description)
             let n = family == .v4 ? "4" : "6"
@@ -61,11 +63,12 @@ struct PortmapTable {
             for mapping in mappings where mapping.applies(to: family) && style.conditions(family).isEmpty {
                 let transport = mapping.transport.rawValue + " . "
                 let value = front + String(mapping.containerPort)
-                if let host = mapping.hostIP {
-                    let key = joined(host.description, " . ", transport)
-                    belongings.add("hosts" + n, key, port: mapping.hostPort, value)
+                let (map, key) = mapping.key(n, transport)
+                let element = Element(map: map, key: key + String(mapping.hostPort))
+                if taken.contains(element) {
+                    waits.append((element, value))
                 } else {
-                    belongings.add("ports" + n, transport, port: mapping.hostPort, value)
+                    belongings.add(map, key, port: mapping.hostPort, value)
                 }
             }
             guard style.snat else { continue }
@@ -81,6 +84,7 @@ struct PortmapTable {
             if family == .v4 { belongings.add("pairs4", joined("127.0.0.1 . ", address)) }
         }
         addConditional(attachment, mappings, targets, style, &belongings)
+        wait(for: waits, &belongings)
         return belongings
     }
 
@@ -127,5 +131,13 @@ struct PortmapTable {
         for port in ports {
             belongings.add("conditional", port.transport.rawValue + " . ", port: port.hostPort, "jump " + chain)
         }
+    }
+}
+
+extension PortMapping {
+    /// The map of the element, and its key up to the port.
+    fileprivate func key(_ n: String, _ transport: String) -> (map: String, key: String) {
+        guard let hostIP else { return ("ports" + n, transport) }
+        return ("hosts" + n, joined(hostIP.description, " . ", transport))
     }
 }
