@@ -23,6 +23,7 @@ struct LifetimeTests {
         try host.expectNothingLeft(since: before, but: ["cni-podman0"])
         for command in [["start", "server"], ["restart", "-t", "0", "server"]] {
             try host.run(["podman"] + command)
+            try podman.server(of: "server")
             #expect(try Web.name(at: RuntimeHost.addresses.v4, 8080, from: host.outside) == "server", "\(command)")
             #expect(try Web.name(at: "127.0.0.1", 8080, from: host.inside) == "server", "\(command)")
         }
@@ -35,9 +36,8 @@ struct LifetimeTests {
 
     @Test func aContainerThatDiesTakesItsNetworkAlong() throws {
         // Ends by itself, is killed by podman, and is killed by somebody else.
-        let script = "ip -o -4 addr show dev eth0 >/www/seen; sleep 0.3; cat /www/seen 2>/dev/null; exit 3"
-        let words = ["run", "-d", "--name", "brief", "-p", "8080:80", Podman.image, "/bin/sh", "-c", script]
-        try host.run(["podman"] + words)
+        let script = "sleep 0.3; exit 3"
+        try podman("run", "-d", "--name", "brief", "-p", "8080:80", Podman.image, "/bin/sh", "-c", script)
         #expect(try podman("wait", "brief") == "3")
         try podman.run("killed", ["-p", "8081:80"])
         try podman("kill", "-s", "KILL", "killed")
@@ -48,8 +48,8 @@ struct LifetimeTests {
         // None of them is removed: only their networks are.
         try host.expectNothingLeft(since: before, but: ["cni-podman0"])
         try podman("start", "killed")
+        try podman.server(of: "killed")
         #expect(try Web.name(at: RuntimeHost.addresses.v4, 8081, from: host.outside) == "killed")
-        #expect(try podman.network("killed", "podman", "IPAddress").hasPrefix("10.88."))
         try podman.remove("brief", "killed", "shot")
         try host.expectNothingLeft(since: before, but: ["cni-podman0"])
     }
@@ -67,6 +67,7 @@ struct LifetimeTests {
         )
         var addresses: Set<String> = []
         for number in 0..<10 {
+            try podman.server(of: "c\(number)")
             addresses.insert(try podman.network("c\(number)", "podman", "IPAddress"))
             let port = UInt16(9000 + number)
             #expect(try Web.name(at: RuntimeHost.addresses.v4, port, from: host.outside) == "c\(number)")

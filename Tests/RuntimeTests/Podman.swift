@@ -68,7 +68,15 @@ final class Podman: Sendable {
     func run(_ name: String, _ options: [String] = []) throws -> Place {
         let script = "echo -n \(name) >/www/name; exec httpd -f -p 80 -h /www"
         try host.run(["podman", "run", "-d", "--name", name] + options + [Self.image, "/bin/sh", "-c", script])
-        return try place(of: name)
+        return try server(of: name)
+    }
+
+    /// The namespace of a running container whose web server has to answer first.
+    @discardableResult
+    func server(of name: String) throws -> Place {
+        let place = try place(of: name)
+        try Web.waitForServer(in: place)
+        return place
     }
 
     /// Removes containers, which must succeed.
@@ -92,6 +100,15 @@ final class Podman: Sendable {
 
 /// The answer of a container's web server.
 enum Web {
+    /// Waits until the web server of a container listens, which it need not do when the runtime comes back.
+    static func waitForServer(in place: Place) throws {
+        for _ in 0..<500 {
+            if try name(at: "127.0.0.1", from: place) != nil { return }
+            usleep(10_000)
+        }
+        throw ProgramFailure(description: "the web server in \(place.path) does not come up")
+    }
+
     /// Asks for the name of whoever answers at an address, from a place; nothing if nobody does.
     static func name(at address: String, _ port: UInt16 = 80, from place: Place) throws -> String? {
         let socket = try place.inside {

@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import JSON
 import Linux
 import Netlink
 
