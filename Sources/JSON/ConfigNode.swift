@@ -8,13 +8,17 @@ public struct ConfigNode: Sendable {
     /// The value.
     public let json: JSON
 
+    private let way: ConfigPath
+
     /// The way from the root to the value; empty for the root.
-    public let path: String
+    public var path: String { way.text }
 
     /// Makes a node, by default the root.
-    public init(_ json: JSON, path: String = "") {
+    public init(_ json: JSON, path: String = "") { self.init(json, .start(path)) }
+
+    private init(_ json: JSON, _ way: ConfigPath) {
         self.json = json
-        self.path = path
+        self.way = way
     }
 
     /// Makes an error at this place.
@@ -25,14 +29,14 @@ public struct ConfigNode: Sendable {
         guard case .object(let object) = json else { throw isNot("an object") }
         switch object[key] {
         case nil, .null: return nil
-        case .some(let value): return ConfigNode(value, path: path(of: key))
+        case .some(let value): return ConfigNode(value, .member(way, key: key))
         }
     }
 
     /// All members of an object, null and duplicates included, in the order of the text.
     public func members() throws(ConfigError) -> [(key: String, node: ConfigNode)] {
         guard case .object(let object) = json else { throw isNot("an object") }
-        return object.members.map { ($0.key, ConfigNode($0.value, path: path(of: $0.key))) }
+        return object.members.map { ($0.key, ConfigNode($0.value, .member(way, key: $0.key))) }
     }
 
     /// All elements of an array.
@@ -40,7 +44,7 @@ public struct ConfigNode: Sendable {
         guard case .array(let elements) = json else { throw isNot("an array") }
         var nodes: [ConfigNode] = []
         nodes.reserveCapacity(elements.count)
-        for element in elements { nodes.append(ConfigNode(element, path: "\(path)[\(nodes.count)]")) }
+        for element in elements { nodes.append(ConfigNode(element, .element(way, position: nodes.count))) }
         return nodes
     }
 
@@ -70,9 +74,6 @@ public struct ConfigNode: Sendable {
         }
         return value
     }
-
-    /// The path of a member.
-    private func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
     /// An error that says what was found instead.
     private func isNot(_ wanted: String) -> ConfigError { fails("must be \(wanted), not \(json.kind)") }

@@ -6,7 +6,7 @@ extension ElementBatch {
     /// A key or value as it lies in the kernel; nothing if it has a part of another kind.
     ///
     /// Parts are addresses, protocols, ports and names of interfaces in quotation marks, with dots between them; each but an
-    /// only one fills whole words.
+    /// only one fills whole words. A dot at the end says that another part follows.
     static func encode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         let parts = text.utf8.split(separator: UInt8(ascii: " "))

@@ -84,6 +84,38 @@ public struct ElementBatch: ~Copyable {
         return true
     }
 
+    /// Adds elements whose keys end in neighbouring ports, of which each has its own value that ends in a port, or none.
+    ///
+    /// Returns whether they could be expressed.
+    public mutating func add(
+        _ act: Act,
+        _ map: String,
+        _ key: String,
+        ports: ClosedRange<Int>,
+        _ value: String = "",
+        _ targets: [Int] = []
+    ) -> Bool {
+        guard let key = Self.encode(key), let value = Self.encode(value) else { return false }
+        for (place, port) in ports.enumerated() {
+            begin(act, map)
+            let element = beginNest(1)
+            putPort(1, key, port)
+            if !targets.isEmpty { putPort(2, value, targets[place]) }
+            endNest(element)
+        }
+        return true
+    }
+
+    /// Puts a key or a value that ends in a port.
+    private mutating func putPort(_ type: UInt16, _ front: [UInt8], _ port: Int) {
+        let nest = beginNest(type)
+        append16(UInt16(8 + front.count))
+        append16(1)
+        bytes += front
+        bytes += [UInt8(truncatingIfNeeded: port >> 8), UInt8(truncatingIfNeeded: port), 0, 0]
+        endNest(nest)
+    }
+
     /// Tells the kernel.
     ///
     /// - Throws: EEXIST or ENOENT if an element or what it leads to is or is not there.

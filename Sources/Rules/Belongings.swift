@@ -22,45 +22,63 @@ public struct Belongings: Sendable {
     private(set) var elements: [(map: String, contents: [(key: String, value: String)])] = []
     private(set) var chains: [Chain] = []
     private(set) var sharedChains: [Chain] = []
-    private(set) var lines: [Record.Line] = []
-    // The last line, if it may still be extended: its text before the span of numbers at its end.
-    private var span: (front: String, first: Int, last: Int)?
+    private(set) var spans: [PortSpan] = []
+    private var otherLines: [Record.Line] = []
+
+    /// The lines of the record.
+    var lines: [Record.Line] { spans.map { Record.Line($0.text, chain: Record.kept) } + otherLines }
+
+    /// Elements of a map whose keys end in neighbouring ports.
+    struct PortSpan: Sendable {
+        let map: String
+        let key: String
+        let value: String
+        let first: Int
+        /// The port at the end of each value.
+        var targets: [Int]
+
+        var last: Int { first + targets.count - 1 }
+
+        /// The line of the record.
+        var text: String {
+            let end = first == last ? "" : joined("-", String(last))
+            return joined(map, " ", key, String(first), end)
+        }
+
+        /// The elements as the language writes them.
+        var contents: [(key: String, value: String)] {
+            targets.enumerated().map { (key + String(first + $0.offset), value + String($0.element)) }
+        }
+    }
 
     /// Begins with nothing.
     public init() {}
 
     /// Whether there is nothing.
-    public var isEmpty: Bool { lines.isEmpty }
+    public var isEmpty: Bool { spans.isEmpty && otherLines.isEmpty }
 
     /// Adds an element of a set, or of a map with its value.
     ///
     /// If it leads to a chain that some attachments share, that one is named.
     @inline(never)
     public mutating func add(_ map: String, _ key: String, _ value: String = "", leadingTo chain: String? = nil) {
-        span = nil
-        lines.append(Record.Line(joined(map, " ", key), chain: chain ?? Record.kept))
+        otherLines.append(Record.Line(joined(map, " ", key), chain: chain ?? Record.kept))
         append(map, key, value)
     }
 
-    /// Adds an element whose key ends in a port; those of neighbouring ports share a line of the record.
+    /// Adds an element whose key and value end in ports; those of neighbouring ports share a line of the record.
     @inline(never)
-    public mutating func add(_ map: String, _ key: String, port: Int, _ value: String) {
-        let front = joined(map, " ", key)
-        if let before = span, before.front == front, before.last + 1 == port {
-            span = (front, before.first, port)
-            let text = joined(front, String(before.first), "-", String(port))
-            lines[lines.count - 1] = Record.Line(text, chain: Record.kept)
+    public mutating func add(_ map: String, _ key: String, port: Int, _ value: String, _ target: Int) {
+        if let last = spans.last, last.map == map, last.key == key, last.value == value, last.last + 1 == port {
+            spans[spans.count - 1].targets.append(target)
         } else {
-            span = (front, port, port)
-            lines.append(Record.Line(front + String(port), chain: Record.kept))
+            spans.append(PortSpan(map: map, key: key, value: value, first: port, targets: [target]))
         }
-        append(map, key + String(port), value)
     }
 
     /// Adds a chain that belongs to the attachment alone.
     public mutating func addChain(_ name: String, _ rules: [String]) {
-        span = nil
-        lines.append(Record.Line("=chain " + name, chain: Record.kept))
+        otherLines.append(Record.Line("=chain " + name, chain: Record.kept))
         chains.append(Chain(name: name, rules: rules))
     }
 
@@ -72,10 +90,9 @@ public struct Belongings: Sendable {
         _ rules: [String] = [],
         elements: [(map: String, key: String, value: String)] = []
     ) {
-        span = nil
         var chain = Chain(name: name, rules: rules)
         for element in elements {
-            lines.append(Record.Line(joined(element.map, " ", element.key), chain: name, isShared: true))
+            otherLines.append(Record.Line(joined(element.map, " ", element.key), chain: name, isShared: true))
             if element.map.utf8.first == UInt8(ascii: "=") { continue }
             chain.elements.append((element.map, Self.content(element.key, element.value)))
         }
@@ -100,27 +117,28 @@ public struct Belongings: Sendable {
         lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
     }
 
+    /// All elements that are not shared, by the map or set that they are in, as the language writes them.
+    var allElements: [(map: String, contents: [(key: String, value: String)])] {
+        elements + spans.map { ($0.map, $0.contents) }
+    }
+
     /// Whether a listing shows every element and every rule in its place.
     func isListed(_ listing: Listing) -> Bool {
+        var expected = allElements.map { ($0.map, $0.contents.map { Self.content($0.key, $0.value) }) }
         for chain in chains + sharedChains {
             guard let block = listing.blocks("\tchain " + chain.name + " ").first else { return false }
             let shown = Listing(block.text)
             if !chain.rules.allSatisfy({ shown.contains($0) }) { return false }
-            for element in chain.elements where !isListed(element.map, element.content, listing) { return false }
+            for element in chain.elements { expected.append((element.map, [element.content])) }
         }
-        for map in elements {
-            for content in map.contents where !isListed(map.map, Self.content(content.key, content.value), listing) {
-                return false
-            }
+        for (map, contents) in expected {
+            let blocks = listing.blocks("\tmap " + map + " ") + listing.blocks("\tset " + map + " ")
+            guard let block = blocks.first else { return false }
+            let shown = Listing(block.text)
+            // An element ends with a comma or with the closing brace, or it is the beginning of a longer one.
+            let areThere = contents.allSatisfy { shown.contains($0 + ",") || shown.contains($0 + " }") }
+            if !areThere { return false }
         }
         return true
-    }
-
-    private func isListed(_ map: String, _ content: String, _ listing: Listing) -> Bool {
-        let blocks = listing.blocks("\tmap " + map + " ") + listing.blocks("\tset " + map + " ")
-        guard let block = blocks.first else { return false }
-        let shown = Listing(block.text)
-        // An element ends with a comma, with the closing brace, or is the beginning of a longer one.
-        return shown.contains(content + ",") || shown.contains(content + " }")
     }
 }

@@ -108,21 +108,37 @@ struct Record: Sendable {
     /// The keys of the record, as the language writes them.
     var keys: [String] { (0...lines.count).map { Self.key(name, $0) } }
 
-    /// Splits "map key", and counts out a key that ends in a span of numbers.
-    @inline(never)
+    /// The elements that a line names, spelled out.
     static func elements(_ text: String) -> [Element] {
-        let bytes = Array(text.utf8)
-        guard let space = bytes.firstIndex(of: UInt8(ascii: " ")) else { return [] }
-        let map = String(decoding: bytes[..<space], as: UTF8.self)
-        guard let dash = bytes.lastIndex(of: UInt8(ascii: "-")),
-            let last = Int(String(decoding: bytes[(dash + 1)...], as: UTF8.self)),
-            let blank = bytes[..<dash].lastIndex(of: UInt8(ascii: " ")),
-            let first = Int(String(decoding: bytes[(blank + 1)..<dash], as: UTF8.self)), first <= last, last <= 65535
-        else {
-            return [Element(map: map, key: String(decoding: bytes[(space + 1)...], as: UTF8.self))]
+        guard let entry = Entry(text) else { return [] }
+        guard let ports = entry.ports else { return [Element(map: entry.map, key: entry.key)] }
+        return ports.map { Element(map: entry.map, key: entry.key + String($0)) }
+    }
+
+    /// A line in its parts: a map, and a key, of which the ports at the end may be told apart.
+    struct Entry {
+        let map: String
+        let key: String
+        let ports: ClosedRange<Int>?
+
+        /// Reads "map key", where the key may end in a span of numbers.
+        init?(_ text: String) {
+            let bytes = Array(text.utf8)
+            guard let space = bytes.firstIndex(of: UInt8(ascii: " ")) else { return nil }
+            map = String(decoding: bytes[..<space], as: UTF8.self)
+            if let dash = bytes.lastIndex(of: UInt8(ascii: "-")),
+                let last = Int(String(decoding: bytes[(dash + 1)...], as: UTF8.self)),
+                let blank = bytes[..<dash].lastIndex(of: UInt8(ascii: " ")), blank > space,
+                let first = Int(String(decoding: bytes[(blank + 1)..<dash], as: UTF8.self)), first <= last,
+                last <= 65535
+            {
+                key = String(decoding: bytes[(space + 1)...blank], as: UTF8.self)
+                ports = first...last
+            } else {
+                key = String(decoding: bytes[(space + 1)...], as: UTF8.self)
+                ports = nil
+            }
         }
-        let front = String(decoding: bytes[(space + 1)...blank], as: UTF8.self)
-        return (first...last).map { Element(map: map, key: front + String($0)) }
     }
 }
 

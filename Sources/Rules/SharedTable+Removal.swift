@@ -80,7 +80,14 @@ extension SharedTable {
         var batch = ElementBatch(joined("remove elements of ", plan.record.owner), in: table)
         var isExpressed = true
         for key in plan.record.keys { isExpressed = batch.add(.delete, Record.map, key) && isExpressed }
-        for element in plan.elements { isExpressed = batch.add(.delete, element.map, element.key) && isExpressed }
+        for line in plan.record.lines where !line.isShared {
+            guard let entry = Record.Entry(line.text) else { continue }
+            if let ports = entry.ports {
+                isExpressed = batch.add(.delete, entry.map, entry.key, ports: ports) && isExpressed
+            } else {
+                isExpressed = batch.add(.delete, entry.map, entry.key) && isExpressed
+            }
+        }
         guard isExpressed else { return false }
         do { try batch.run(RulesError.self) } catch {
             if error.errno == .noSuchFile { return false }

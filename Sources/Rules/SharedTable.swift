@@ -83,6 +83,11 @@ public struct SharedTable: Sendable {
                 isExpressed = batch.add(.create, elements.map, element.key, element.value) && isExpressed
             }
         }
+        for span in belongings.spans {
+            isExpressed =
+                batch.add(.create, span.map, span.key, ports: span.first...span.last, span.value, span.targets)
+                && isExpressed
+        }
         guard isExpressed else { return false }
         do { try batch.run(RulesError.self) } catch {
             // What it is that is there already, or is no more, is found out with the library.
@@ -167,7 +172,7 @@ public struct SharedTable: Sendable {
             joined(element.key, " comment ", Object.quoted(element.comment), " : ", element.verdict)
         }
         transaction.create(.element(of: Record.map, record.joined(separator: ", ")))
-        for elements in belongings.elements {
+        for elements in belongings.allElements {
             let contents = elements.contents.map { Belongings.content($0.key, $0.value) }
             transaction.create(.element(of: elements.map, contents.joined(separator: ", ")))
         }

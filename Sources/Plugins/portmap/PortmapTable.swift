@@ -62,13 +62,13 @@ struct PortmapTable {
             let front = address + " . "
             for mapping in mappings where mapping.applies(to: family) && style.conditions(family).isEmpty {
                 let transport = mapping.transport.rawValue + " . "
-                let value = front + String(mapping.containerPort)
                 let (map, key) = mapping.key(n, transport)
-                let element = Element(map: map, key: key + String(mapping.hostPort))
-                if taken.contains(element) {
-                    waits.append((element, value))
+                if !taken.isEmpty, case let element = Element(map: map, key: key + String(mapping.hostPort)),
+                    taken.contains(element)
+                {
+                    waits.append((element, front + String(mapping.containerPort)))
                 } else {
-                    belongings.add(map, key, port: mapping.hostPort, value)
+                    belongings.add(map, key, port: mapping.hostPort, front, mapping.containerPort)
                 }
             }
             guard style.snat else { continue }
@@ -129,7 +129,11 @@ struct PortmapTable {
         let chain = "when-" + attachment.digits
         belongings.addChain(chain, rules)
         for port in ports {
-            belongings.add("conditional", port.transport.rawValue + " . ", port: port.hostPort, "jump " + chain)
+            belongings.add(
+                "conditional",
+                joined(port.transport.rawValue, " . ", String(port.hostPort)),
+                "jump " + chain
+            )
         }
     }
 }
