@@ -78,6 +78,9 @@ public enum Programs {
             .first { FileManager.default.isExecutableFile(atPath: $0) }
     }
 
+    /// Whether there is a program at a path.
+    public static func exists(_ path: String) -> Bool { FileManager.default.isExecutableFile(atPath: path) }
+
     /// Runs a program that must succeed in the namespace of the calling thread, and returns what it printed.
     @discardableResult
     public static func run(_ name: String, _ arguments: String...) throws -> String { try run(name, arguments) }
