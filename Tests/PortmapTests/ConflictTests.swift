@@ -40,6 +40,9 @@ struct ConflictTests {
         let first = Publication(backend, [Mapping(8080, 80, "tcp")])
         try first.call("ADD")
         try Self.other(first).with { $0.mappings = [Mapping(8080, 80, "udp"), Mapping(8080, 80, "sctp")] }.call("ADD")
+        let rules = try Rules()
+        for transport in Transport.allCases { #expect(rules.contains(transport.rawValue), "\(rules)") }
+        try first.call("CHECK")
     }
 
     @Test(arguments: Backend.allCases) func theSameAttachmentOnceMoreTakesItsOwnPlace(backend: Backend) throws {

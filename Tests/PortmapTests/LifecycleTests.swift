@@ -46,8 +46,10 @@ struct LifecycleTests {
         let before = try Rules()
         let publication = Self.publication(backend)
         try publication.call("ADD")
+        #expect(try Rules() != before)
         try publication.call("DEL")
         #expect(try Rules() == before)
+        #expect(before.contains("9002") && before.contains("9003"))
         try other.call("CHECK")
         try wan.call("CHECK")
         try wan.call("DEL")
@@ -164,6 +166,7 @@ struct LifecycleTests {
         try "1".write(toFile: "/proc/sys/net/ipv4/conf/br0/route_localnet", atomically: false, encoding: .ascii)
         let publication = topology.publication(.nftables, of: 0, [Mapping(8080, 80)])
         try publication.call("ADD")
+        #expect(try Rules().contains("8080"))
         try publication.call("DEL")
         #expect(try localnet() == "1")
     }
@@ -182,6 +185,9 @@ struct LifecycleTests {
     @Test func statusSaysWhetherItCould() throws {
         try Publication(.nftables).call("STATUS")
         try Publication(.iptables).call("STATUS")
+        #expect(
+            try Publication().with { $0.more = #","backend":"ebtables""# }.failure("STATUS").text.contains("ebtables")
+        )
         #expect(try Rules().isEmpty)
     }
 }

@@ -31,14 +31,18 @@ struct MasqueradeTests {
         return publication
     }
 
-    @Test(arguments: Backend.allCases) func onlyThoseWhoNeedItAreMasqueraded(backend: Backend) throws {
-        let topology = try Topology()
+    @Test(arguments: Backend.allCases, [true, false])
+    func onlyThoseWhoNeedItAreMasqueraded(backend: Backend, bridgedPacketsAreFiltered: Bool) throws {
+        let topology = try Topology(bridgedPacketsAreFiltered: bridgedPacketsAreFiltered)
         _ = try publish(topology, backend, "")
         for isV6 in [false, true] {
             let (gateway, client) = isV6 ? ("fd88::1", "2001:db8::2") : ("10.88.0.1", "192.0.2.2")
             for (path, source) in [(Path.outside, client), (.hairpin, gateway), (.neighbour, gateway)] {
                 let contact = try contact(topology, path, isV6: isV6, milliseconds: 1500)
-                #expect(contact == Contact(source: source, isAnswered: true), "\(path), IPv6 \(isV6)")
+                #expect(contact.isAnswered, "\(path), IPv6 \(isV6)")
+                // What the bridge itself translates back may come from the neighbour's own address.
+                if path == .neighbour, bridgedPacketsAreFiltered { continue }
+                #expect(contact.source == source, "\(path), IPv6 \(isV6)")
             }
         }
         #expect(try contact(topology, .loopback, milliseconds: 1500) == Contact(source: "10.88.0.1", isAnswered: true))
