@@ -29,11 +29,31 @@ struct ConflictTests {
         #expect(try Rules().isEmpty)
     }
 
-    @Test(arguments: Backend.allCases) func anAttachmentOfAnotherNetworkIsAHolderToo(backend: Backend) throws {
+    @Test(arguments: Backend.allCases) func aContainerOfAnotherNetworkIsAHolderToo(backend: Backend) throws {
         let first = Publication(backend, [Mapping(8080, 80)])
         try first.call("ADD")
-        let second = Self.other(first).with { ($0.network, $0.id) = ("wan", "c1") }
-        #expect(try second.failure("ADD").code == 108)
+        let before = try Rules()
+        let failure = try Self.other(first).with { $0.network = "wan" }.failure("ADD")
+        #expect(failure.code == 108, "\(failure)")
+        #expect(failure.text.contains("lan"), "\(failure)")
+        #expect(try Rules() == before)
+    }
+
+    @Test(arguments: Backend.allCases) func aContainerOnTwoNetworksHasItsPortOnBoth(backend: Backend) throws {
+        let first = Publication(backend, [Mapping(8080, 80)])
+        let second = first.with { publication in
+            (publication.network, publication.interface) = ("wan", "eth1")
+            publication.addresses = ["10.99.0.2/24", "fd99::2/64"]
+        }
+        for (leaver, stayer) in [(first, second), (second, first)] {
+            try first.call("ADD")
+            try second.call("ADD")
+            try leaver.call("DEL")
+            #expect(try Rules().contains("8080"))
+            try stayer.call("CHECK")
+            try stayer.call("DEL")
+            #expect(try Rules().isEmpty)
+        }
     }
 
     @Test(arguments: Backend.allCases) func anotherProtocolIsAnotherPort(backend: Backend) throws {
