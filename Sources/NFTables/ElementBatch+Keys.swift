@@ -5,7 +5,7 @@ import Addressing
 extension ElementBatch {
     /// A key or value as it lies in the kernel; nothing if it has a part of another kind.
     ///
-    /// Parts are addresses, protocols, ports and names of interfaces in quotation marks, with dots between them; each but an
+    /// Parts are addresses of either kind, protocols, ports and names of interfaces in quotation marks, with dots between them; each but an
     /// only one fills whole words. A dot at the end says that another part follows.
     static func encode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
@@ -38,6 +38,6 @@ extension ElementBatch {
             return name + [UInt8](repeating: 0, count: 16 - name.count)
         }
         if let port = UInt16(text) { return [UInt8(port >> 8), UInt8(port & 0xff)] }
-        return IPAddress(text)?.bytes
+        return IPAddress(text)?.bytes ?? MACAddress(text)?.bytes
     }
 }

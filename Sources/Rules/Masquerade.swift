@@ -88,9 +88,7 @@ public struct Masquerade: Sendable {
     public static func probe(_ backend: Backend) throws(CNIError) {
         switch backend {
         case .nftables:
-            do { try table.probe() } catch {
-                throw CNIError(.notReady, "cannot " + error.operation, error.text)
-            }
+            try table.probe()
         case .iptables:
             if IPTables(.v4).isInstalled { return }
             throw CNIError(.notReady, "cannot masquerade", "ipMasqBackend is iptables, which is not installed")

@@ -44,6 +44,7 @@ extension SharedTable {
         let own = record.lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
         let planned = belongings.exclusiveElements
         return own.count == planned.count && planned.allSatisfy { own.contains($0) } && belongings.isListed(listing)
+            && isFounded(in: listing)
     }
 
     /// Removes what a record names, with the record.

@@ -41,7 +41,7 @@ public struct SharedTable: Sendable {
     ) throws(RulesError) {
         if try addElements(attachment, belongings) { return }
         var rules = try Rules.open()
-        var isFounded = true
+        var isFounded = try !isEmpty
         var idleRounds = 0
         // A round is lost only to another process that made what is shared, or removed it, between two looks.
         for _ in 0..<64 {
@@ -187,12 +187,31 @@ public struct SharedTable: Sendable {
         base(&transaction)
     }
 
-    /// Asks the kernel whether the rules could be had, without making any.
-    public func probe() throws(RulesError) {
+    /// Whether a listing shows as many rules in each chain as all attachments share.
+    ///
+    /// They are counted and not compared, because the library writes some of them in other words.
+    func isFounded(in listing: Listing) -> Bool {
+        var base = Transaction("", in: table)
+        found(&base, isNew: false)
+        for block in listing.blocks("\tchain ") {
+            let rules = block.text.utf8.split(separator: UInt8(ascii: "\n")).dropFirst()
+                .filter { !$0.starts(with: "\t\ttype ".utf8) }
+            let count = base.ruleCount(inChain: block.name)
+            if count > 0 && rules.count != count { return false }
+        }
+        return true
+    }
+
+    /// Asks the kernel whether the rules could be had, without making any; for STATUS.
+    public func probe() throws(CNIError) {
         var base = Transaction(joined("use the table ", table.description), in: table)
         found(&base, isNew: false)
-        var rules = try Rules.open()
-        try rules.check(base)
+        do throws(RulesError) {
+            var rules = try Rules.open()
+            try rules.check(base)
+        } catch {
+            throw CNIError(.notReady, "cannot " + error.operation, error.text)
+        }
     }
 
     /// Whether nobody has anything in the table, because it doesn't exist.

@@ -85,17 +85,15 @@ enum Rules {
     /// The whole ruleset without counters.
     static func all() throws -> String { try Programs.run("nft", "-s", "-j", "list", "ruleset") }
 
-    /// The names of the chains of attachments.
-    static func chains() throws -> [String] {
-        try lines { $0.hasPrefix("chain mac-") }.map { String($0.split(separator: " ")[1]) }
+    /// Whom the rules guard: network, container and interface, with slashes between them.
+    static func owners() throws -> [String] {
+        try Programs.run("nft", "list", "ruleset").matches(of: /" \. 0 comment "([^"]+)"/).map { String($0.output.1) }
     }
 
-    /// The rules of attachments.
-    static func guards() throws -> [String] { try lines { $0.hasPrefix("ether saddr != ") } }
-
-    private static func lines(where isWanted: (String) -> Bool) throws -> [String] {
-        try Programs.run("nft", "-s", "list", "ruleset").split(separator: "\n")
-            .map { $0.trimmingCharacters(in: .whitespaces) }.filter(isWanted)
+    /// The pairs of port and sender that pass.
+    static func pairs() throws -> [String] {
+        try Programs.run("nft", "list", "set", "bridge", "swift_cni", "allowed")
+            .matches(of: /"[^"]+" \. [0-9a-f:]{17}/).map { String($0.output) }
     }
 
     /// The ports of the bridge.

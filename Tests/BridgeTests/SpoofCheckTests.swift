@@ -49,31 +49,45 @@ struct SpoofCheckTests {
 
     @Test func theRulesAreWhatTheManualSays() throws {
         try network.call("ADD", first, interface: "eth\"0'")
-        let (chain, veth) = (try #require(try Rules.chains().first), try #require(try Rules.ports().first))
+        let veth = try #require(try Rules.ports().first)
         let mac = try first.inside { try Programs.run("ip", "-o", "link", "show", "eth\"0'") }.split(separator: " ")
         let address = mac[try #require(mac.firstIndex(of: "link/ether")) + 1]
-        #expect(chain.utf8.count == 36 && chain.dropFirst(4).hasPrefix(veth.dropFirst(4)))
+        // The element of each line is listed in the order of the kernel's hash.
+        let lines = try Programs.run("nft", "-s", "list", "ruleset").split(separator: "\n").map(String.init)
+        let records = lines.filter { $0.contains(" comment ") }.map { line in
+            line.trimmingCharacters(in: .whitespaces).replacing("elements = { ", with: "").replacing(" }", with: "")
+                .trimmingCharacters(in: [","])
+        }
         #expect(
-            try Programs.run("nft", "-s", "list", "ruleset") == """
+            Set(records) == [
+                "\"\(veth)\" . 0 comment \"lan/c1/eth'0'\" : jump kept",
+                "\"\(veth)\" . 1 comment \"guarded '\(veth)'\" : jump kept",
+                "\"\(veth)\" . 2 comment \"allowed '\(veth)' . \(address)\" : jump kept",
+            ]
+        )
+        #expect(
+            lines.filter { !$0.contains(" comment ") }.joined(separator: "\n") == """
                 table bridge swift_cni {
                 \tcounter forged {
                 \t}
-
-                \tmap spoofguard {
-                \t\ttype ifname : verdict
-                \t\telements = { "\(veth)" : jump \(chain) }
+                \tmap records {
+                \t\ttype ifname . inet_service : verdict
                 \t}
-
+                \tset guarded {
+                \t\ttype ifname
+                \t\telements = { "\(veth)" }
+                \t}
+                \tset allowed {
+                \t\ttype ifname . ether_addr
+                \t\telements = { "\(veth)" . \(address) }
+                \t}
+                \tchain kept {
+                \t}
                 \tchain prerouting {
                 \t\ttype filter hook prerouting priority dstnat; policy accept;
-                \t\tiifname vmap @spoofguard
-                \t}
-
-                \tchain \(chain) {
-                \t\tether saddr != \(address) counter name "forged" drop comment "lan/c1/eth'0'"
+                \t\tiifname @guarded iifname . ether saddr != @allowed counter name "forged" drop
                 \t}
                 }
-
                 """
         )
     }
@@ -84,7 +98,9 @@ struct SpoofCheckTests {
         try traced.call("ADD", second, id: "c2")
         let lines = try String(contentsOfFile: directory.path("trace"), encoding: .utf8).split(separator: "\n")
         #expect(lines.contains { $0.hasPrefix("create table") })
-        #expect(lines.count { $0.hasPrefix("add element") } == 3)
+        // The second one finds the table, and needs no library.
+        #expect(lines.count { $0.hasPrefix("create element") } == 3)
+        #expect(lines.contains { $0.contains("nf_tables add elements to bridge swift_cni") })
         #expect(!lines.contains { $0.hasPrefix("delete") || $0.hasPrefix("flush") })
         // What the kernel itself refused would cost as much as a deletion; the library found the missing table.
         #expect(!lines.contains { $0.contains("Could not process rule") })
@@ -128,12 +144,16 @@ struct SpoofCheckTests {
         try network.call("ADD", second, id: "c2")
         let checked = network.with(#","prevResult":\#(result)"#)
         try checked.call("CHECK", first)
-        let (chain, veth) = (try chain(of: "c1"), try port(of: "c1"))
+        let pair = try #require(try Rules.pairs().first)
+        let veth = pair.split(separator: " ")[0]
         for change in [
-            "flush chain bridge swift_cni \(chain)",
-            "flush chain bridge swift_cni \(chain); add rule bridge swift_cni \(chain) ether saddr != 02:00:00:00:00:01 drop",
-            "delete element bridge swift_cni spoofguard { \"\(veth)\" : jump \(chain) }",
-            "flush chain bridge swift_cni prerouting", "delete table bridge swift_cni",
+            "flush set bridge swift_cni guarded", "flush set bridge swift_cni allowed",
+            "delete element bridge swift_cni guarded { \(veth) }",
+            "delete element bridge swift_cni allowed { \(pair) }",
+            "delete element bridge swift_cni allowed { \(pair) }; "
+                + "add element bridge swift_cni allowed { \(veth) . 02:00:00:00:00:01 }",
+            "flush chain bridge swift_cni prerouting", "flush map bridge swift_cni records",
+            "delete table bridge swift_cni",
         ] {
             let saved = try Programs.run("nft", "list", "ruleset")
             try Programs.run("nft", change)
@@ -143,13 +163,4 @@ struct SpoofCheckTests {
             try checked.call("CHECK", first)
         }
     }
-
-    /// The chain of a container, found by its comment.
-    private func chain(of id: String) throws -> String {
-        let lines = try Programs.run("nft", "-s", "list", "ruleset").split(separator: "\n")
-        let rule = try #require(lines.firstIndex { $0.contains("\"lan/\(id)/eth0\"") })
-        return String(lines[rule - 1].split(separator: " ")[1])
-    }
-
-    private func port(of id: String) throws -> String { "veth" + (try chain(of: id)).dropFirst(4).prefix(11) }
 }

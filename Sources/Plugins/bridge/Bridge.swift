@@ -71,8 +71,8 @@ struct Bridge: Plugin {
 
     func delete(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         var effort = BestEffort()
-        let spoofing = request.configuration.macspoofchk ? SpoofCheck(request.attachment).remove() : nil
         // Asked of the packet filter and not of the configuration, which may have changed since ADD.
+        effort.attempt { () throws(CNIError) in try SpoofCheck(request.attachment).remove() }
         effort.attempt { () throws(CNIError) in try Masquerade(request.attachment).remove() }
         var ipam: IPAM?
         effort.attempt { () throws(CNIError) in ipam = try request.ipam() }
@@ -80,7 +80,6 @@ struct Bridge: Plugin {
         effort.attempt { () throws(CNIError) in try detach(request) }
         if let ipam, !ipam.needsLinkToRelease { effort.attempt { () throws(CNIError) in try ipam.delete() } }
         try effort.finish()
-        if let spoofing { throw spoofing }
     }
 
     func check(_ request: Request<BridgeConfiguration>) throws(CNIError) {
@@ -105,18 +104,15 @@ struct Bridge: Plugin {
 
     func collect(_ request: Request<BridgeConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
         var effort = BestEffort()
-        let macspoofchk = request.configuration.macspoofchk
-        let spoofing = macspoofchk ? SpoofCheck.collect(request.attachment.network, keeping: valid) : nil
-        effort.attempt { () throws(CNIError) in
-            try Masquerade.collect(request.attachment.network, keeping: valid)
-        }
+        let network = request.attachment.network
+        effort.attempt { () throws(CNIError) in try SpoofCheck.collect(network, keeping: valid) }
+        effort.attempt { () throws(CNIError) in try Masquerade.collect(network, keeping: valid) }
         effort.attempt { () throws(CNIError) in
             var host = try Kernel.open()
-            try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
+            try host.deleteHostInterfaces(of: network, keeping: valid)
         }
         effort.attempt { () throws(CNIError) in try request.ipam()?.collect() }
         try effort.finish()
-        if let spoofing { throw spoofing }
     }
 
     func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {

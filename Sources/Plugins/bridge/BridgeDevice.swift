@@ -74,9 +74,13 @@ struct BridgeDevice {
 
     private func switchOn(_ bridge: Link, _ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
         let addresses = try host.addresses(of: bridge.index)
-        // Before it goes up, or a router on the link gives the host an address.
-        let key = "net/ipv6/conf/\(name)/accept_ra"
-        let before = try? Sysctl.ensure(key, "0")
+        // Before it goes up: a router on the link would give the host an address, and until the kernel is sure of the bridge's own
+        // link-local address it asks for no container's hardware address by it.
+        var changed: [(key: String, before: String)] = []
+        for setting in ["accept_ra", "accept_dad"] {
+            let key = "net/ipv6/conf/\(name)/\(setting)"
+            if let before = try? Sysctl.ensure(key, "0") { changed.append((key, before)) }
+        }
         try change(LinkChange.up, &host)
         try owe("switch \(name) off again", to: &undo) { [self] host throws(CNIError) in
             var off = LinkChange()
@@ -89,7 +93,7 @@ struct BridgeDevice {
                 batch.restoreAddress(address)
             }
             try host.send(batch)
-            if let before = before ?? nil { try Sysctl.set(key, before) }
+            for setting in changed { try Sysctl.set(setting.key, setting.before) }
         }
     }
 

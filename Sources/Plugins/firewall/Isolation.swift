@@ -118,9 +118,5 @@ struct Isolation {
         try CNIError.removingRules { () throws(RulesError) in _ = try table.collect(network, keeping: valid) }
     }
 
-    static func probe() throws(CNIError) {
-        do { try table.probe() } catch {
-            throw CNIError(.notReady, "cannot " + error.operation, error.text)
-        }
-    }
+    static func probe() throws(CNIError) { try table.probe() }
 }

@@ -73,11 +73,7 @@ struct Portmap: Plugin {
 
     func status(_ request: Request<PortmapConfiguration>) throws(CNIError) {
         let (_, style) = try request.plan()
-        if style.backend == .nftables {
-            do { return try PortmapTable.table.probe() } catch {
-                throw CNIError(.notReady, "cannot " + error.operation, error.text)
-            }
-        }
+        if style.backend == .nftables { return try PortmapTable.table.probe() }
         if IPTables(.v4).isInstalled { return }
         throw CNIError(.notReady, "cannot publish ports", "backend is iptables, which is not installed")
     }
