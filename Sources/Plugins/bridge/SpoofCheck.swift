@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Interfaces
 import NFTables
 import Rules
 
