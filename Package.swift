@@ -68,7 +68,7 @@ let executables: [(name: String, target: Target)] = [
     ),
     (
         "firewall",
-        executable("Plugins/firewall", target: "FirewallPlugin", rulePlugin, links: ["mnl"])
+        executable("Plugins/firewall", target: "FirewallPlugin", rulePlugin + ["SystemBus"], links: ["mnl"])
     ),
     (
         "portmap",
@@ -89,13 +89,15 @@ let libraries: [Target] = [
         cSettings: isEmbedded ? [.define("SWIFT_CNI_EMBEDDED")] : []
     ),
     .systemLibrary(name: "CLibMNL", path: "Sources/CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
-    // The library is loaded when it is needed, so nothing is linked.
+    // These libraries are loaded when they are needed, so nothing is linked.
     .target(name: "CLibNFTables", path: "Sources/CLibNFTables"),
+    .target(name: "CSystemBus", path: "Sources/CSystemBus"),
     library("Linux", ["CLinux"]),
     library("JSON"),
     library("Addressing"),
     library("Netlink", ["Addressing", "CLibMNL", "Linux"]),
     library("NFTables", ["Addressing", "CLibNFTables", "Linux"]),
+    library("SystemBus", ["CSystemBus", "Linux"]),
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
     library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
@@ -110,6 +112,8 @@ let development: [Target] = [
     tests("AddressingTests", ["Addressing"]),
     tests("NetlinkTests", ["Addressing", "Linux", "Netlink"]),
     tests("NFTablesTests", ["CLibNFTables", "Linux", "NFTables"]),
+    tests("SystemBusTests", ["Linux", "SystemBus"]),
+    tests("FirewalldTests", ["Addressing", "CNI", "FirewallPlugin", "Linux", "SystemBus"]),
     tests("BridgeTests", []),
     tests("PortmapTests", ["Linux"]),
     tests("CNITests", ["Addressing", "CNI", "JSON", "Linux"]),

@@ -56,6 +56,8 @@ public struct Errno: Error, Equatable, Sendable {
     public static var addressNotAvailable: Errno { Errno(99) }
     /// Timed out: ETIMEDOUT.
     public static var timedOut: Errno { Errno(110) }
+    /// Connection refused: ECONNREFUSED.
+    public static var connectionRefused: Errno { Errno(111) }
 }
 
 /// Turns a negated error number into an error.
