@@ -40,12 +40,10 @@ struct FirewalldBackend {
         try undo.push("take back the record of firewalld's sources") { () throws(CNIError) in
             if before.isEmpty { try record.remove() } else { try record.write(before) }
         }
+        var daemon = try Self.connect()
         for entry in wanted {
             let isNew: Bool
-            do throws(BusError) {
-                var daemon = try Firewalld.open()
-                isNew = try daemon.addSource(entry.source, to: entry.zone)
-            } catch {
+            do throws(BusError) { isNew = try daemon.addSource(entry.source, to: entry.zone) } catch {
                 throw CNIError(error)
             }
             if !isNew { continue }
@@ -53,6 +51,10 @@ struct FirewalldBackend {
                 try Self.remove([entry])
             }
         }
+    }
+
+    private static func connect() throws(CNIError) -> Firewalld {
+        do { return try Firewalld.open() } catch { throw CNIError(error) }
     }
 
     /// Removes what the record tells of, and the given addresses, which the reference may have added.
