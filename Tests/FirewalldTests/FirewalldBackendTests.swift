@@ -95,6 +95,8 @@ struct FirewalldBackendTests {
         undo.unwind()
         #expect(failure != nil)
         #expect(try host.sources() == ["10.1.0.2/32"])
+        let record = FirewalldRecord(first, in: records)
+        #expect(record.read() == [.init(zone: "trusted", source: "10.1.0.2/32")])
         try backend(first).remove([])
         #expect(try host.sources() == [])
     }
