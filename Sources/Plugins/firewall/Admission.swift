@@ -9,7 +9,7 @@ import Rules
 /// Where the packets of a container are let pass.
 ///
 /// With nftables nothing stops them unless somebody uses iptables on the host as well, whose rules then drop or may come to
-/// drop them; there the reference's chains let them pass.
+/// drop them; there the reference's chains let them pass. Where firewalld runs, it is asked.
 struct Admission {
     private let attachment: Attachment
     private let configuration: FirewallConfiguration
@@ -21,7 +21,14 @@ struct Admission {
 
     private static var families: [IPAddress.Family] { [.v4, .v6] }
 
-    func add(_ addresses: [Prefix]) throws(CNIError) {
+    private var firewalld: FirewalldBackend { FirewalldBackend(attachment, zone: configuration.zone) }
+
+    private var usesFirewalld: Bool {
+        configuration.backend == .firewalld || configuration.backend == nil && FirewalldBackend.isRunning
+    }
+
+    func add(_ addresses: [Prefix], undo: inout UndoStack) throws(CNIError) {
+        if usesFirewalld { return try firewalld.add(addresses, undo: &undo) }
         for family in Self.families {
             let own = addresses.filter { $0.address.family == family }
             if own.isEmpty { continue }
@@ -43,23 +50,35 @@ struct Admission {
 
     /// Removes what lets packets pass, with the given addresses also what the reference made.
     func remove(_ addresses: [Prefix]) throws(CNIError) {
+        var effort = BestEffort()
+        let mayHaveAsked = configuration.backend == nil || configuration.backend == .firewalld
+        effort.attempt { () throws(CNIError) in try firewalld.remove(mayHaveAsked ? addresses : []) }
         for family in Self.families {
             for tables in IPTables.mayHold(AdmissionChains.forward, in: "filter", family) {
-                try chains(tables).remove(addresses.filter { $0.address.family == family })
+                effort.attempt { () throws(CNIError) in
+                    try chains(tables).remove(addresses.filter { $0.address.family == family })
+                }
             }
         }
+        try effort.finish()
     }
 
     func collect(keeping valid: ValidAttachments) throws(CNIError) {
         guard case .only(let attachments) = valid else { return }
+        var effort = BestEffort()
+        effort.attempt { () throws(CNIError) in try FirewalldBackend.collect(attachment.network, keeping: valid) }
         for family in Self.families {
             for tables in IPTables.mayHold(AdmissionChains.forward, in: "filter", family) {
-                try chains(tables).collect(attachment.network, keeping: attachments)
+                effort.attempt { () throws(CNIError) in
+                    try chains(tables).collect(attachment.network, keeping: attachments)
+                }
             }
         }
+        try effort.finish()
     }
 
     func check(_ addresses: [Prefix]) throws(CNIError) {
+        if usesFirewalld { return try firewalld.check(addresses) }
         for family in Self.families {
             let own = addresses.filter { $0.address.family == family }
             if own.isEmpty { continue }
@@ -68,6 +87,7 @@ struct Admission {
     }
 
     func probe() throws(CNIError) {
+        if usesFirewalld { return try firewalld.probe() }
         guard configuration.backend == .iptables, !IPTables(.v4).isInstalled else { return }
         throw CNIError(.notReady, "cannot let packets pass", "backend is iptables, which is not installed")
     }

@@ -22,7 +22,7 @@ struct Firewall: Plugin {
             try undo.push("stop letting packets of \(attachment.owner) pass") { () throws(CNIError) in
                 try Admission(attachment, configuration).remove(addresses)
             }
-            try Admission(attachment, configuration).add(addresses)
+            try Admission(attachment, configuration).add(addresses, undo: &undo)
         }
         if let isolation {
             try undo.push("end the isolation of \(attachment.owner)") { () throws(CNIError) in try isolation.undo() }
