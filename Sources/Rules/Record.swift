@@ -48,9 +48,8 @@ struct Record: Sendable {
     /// What belongs to it.
     var lines: [Line] = []
 
-    /// Reads an attachment's record from the kernel; nothing if it has none.
-    static func of(_ attachment: Attachment, in table: Table) throws(Errno) -> Record? {
-        let name = attachment.hostInterface
+    /// Reads a record from the kernel; nothing if there is none of the name.
+    static func named(_ name: String, in table: Table) throws(Errno) -> Record? {
         guard let first = try table.element(of: map, key(name, 0)) else { return nil }
         var record = Record(name: name, owner: first.comment)
         while let next = try table.element(of: map, key(name, record.lines.count + 1)) {
@@ -59,29 +58,32 @@ struct Record: Sendable {
         return record
     }
 
-    /// Reads all records that a listing shows.
-    static func all(in listing: Listing) -> [Record] {
+    /// An element of the map as a listing shows it.
+    struct Listed {
+        /// The name of the record.
+        let name: String
+        /// The number of the line; that of the owner is 0.
+        let number: Int
+        let line: Line
+
+        /// The key as the language writes it.
+        var key: String { Record.key(name, number) }
+    }
+
+    /// Reads all elements that a listing shows, in the order of the kernel's hash.
+    static func all(in listing: Listing) -> [Listed] {
         guard let block = listing.blocks("\tmap " + map + " ").first else { return [] }
         // "name" . number comment "text" : jump chain
         let parts = block.text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
-        var found: [(name: String, number: Int, line: Line)] = []
+        var found: [Listed] = []
         for place in stride(from: 1, to: parts.count - 3, by: 4) {
             let numbers = words(parts[place + 1]), verdict = words(parts[place + 3])
             guard numbers.count == 3, let number = Int(numbers[1]), verdict.count > 2 else { continue }
             let text = String(decoding: Array(parts[place + 2]), as: UTF8.self)
-            let line = Line(comment: text, chain: verdict[2])
-            found.append((String(decoding: Array(parts[place]), as: UTF8.self), number, line))
+            let name = String(decoding: Array(parts[place]), as: UTF8.self)
+            found.append(Listed(name: name, number: number, line: Line(comment: text, chain: verdict[2])))
         }
-        found.sort { $0.name == $1.name ? $0.number < $1.number : $0.name < $1.name }
-        var records: [Record] = []
-        for entry in found {
-            if entry.number == 0 {
-                records.append(Record(name: entry.name, owner: entry.line.text))
-            } else if let last = records.last, last.name == entry.name {
-                records[records.count - 1].lines.append(entry.line)
-            }
-        }
-        return records
+        return found
     }
 
     private static func words(_ text: Substring.UTF8View) -> [String] {

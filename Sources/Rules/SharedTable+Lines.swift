@@ -18,16 +18,13 @@ extension SharedTable {
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
         var wishes: [RecordedWish] = []
-        for record in Record.all(in: listing) {
-            for (number, line) in record.lines.enumerated() where line.text.utf8.starts(with: (mark + " ").utf8) {
-                let words = line.text.utf8.split(separator: UInt8(ascii: " ")).map {
-                    String(decoding: Array($0), as: UTF8.self)
-                }
-                guard let colon = words.lastIndex(of: ":"), colon > 2 else { continue }
-                let element = Element(map: words[1], key: words[2..<colon].joined(separator: " "))
-                let value = words[(colon + 1)...].joined(separator: " ")
-                wishes.append(RecordedWish(element: element, value: value, key: record.keys[number + 1]))
-            }
+        for listed in Record.all(in: listing) where listed.line.text.utf8.starts(with: (mark + " ").utf8) {
+            let words = listed.line.text.utf8.split(separator: UInt8(ascii: " "))
+                .map { String(decoding: Array($0), as: UTF8.self) }
+            guard let colon = words.lastIndex(of: ":"), colon > 2 else { continue }
+            let element = Element(map: words[1], key: words[2..<colon].joined(separator: " "))
+            let value = words[(colon + 1)...].joined(separator: " ")
+            wishes.append(RecordedWish(element: element, value: value, key: listed.key))
         }
         return wishes
     }

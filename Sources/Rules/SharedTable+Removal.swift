@@ -11,7 +11,7 @@ extension SharedTable {
     ///
     /// - Returns: What went; nothing if the attachment had nothing.
     public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
-        guard let record = try record(of: attachment) else { return nil }
+        guard let record = try record(attachment.hostInterface) else { return nil }
         let plan = try plan(record)
         if plan.isElementsOnly, try removeElements(plan) { return plan.removed }
         var rules = try Rules.open()
@@ -28,16 +28,16 @@ extension SharedTable {
         let kept = attachments.map { $0.hostInterface }
         let prefix = Attachment.ownerPrefix(network: network)
         var removed: [Removed] = []
-        for record in Record.all(in: listing)
-        where record.owner.utf8.starts(with: prefix.utf8) && !kept.contains(record.name) {
-            removed.append(try remove(record, &rules))
+        for listed in Record.all(in: listing)
+        where listed.number == 0 && listed.line.text.utf8.starts(with: prefix.utf8) && !kept.contains(listed.name) {
+            if let record = try record(listed.name) { removed.append(try remove(record, &rules)) }
         }
         return removed
     }
 
     /// Whether an attachment has what it is to have: its record, each element and each rule.
     public func holds(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
-        guard let record = try record(of: attachment) else { return false }
+        guard let record = try record(attachment.hostInterface) else { return false }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return false }
         // What is shared depends on who came first, and need not be the same when it is planned again.

@@ -106,24 +106,25 @@ public struct SharedTable: Sendable {
         _ yields: ([Element]) -> Bool,
         _ rules: inout Rules
     ) throws(RulesError) -> Bool {
-        if let own = try record(of: attachment) {
+        if let own = try record(attachment.hostInterface) {
             _ = try remove(own, &rules)
             return true
         }
         guard let listing = try rules.list(table) else { return false }
         let wanted = belongings.exclusiveElements
         var found = false
-        for record in Record.all(in: listing) {
-            let claim = record.lines.first { line in
-                !line.isShared && Record.elements(line.text).contains { wanted.contains($0) }
+        for listed in Record.all(in: listing) where !listed.line.isShared {
+            // One that has been removed for another element is there no more.
+            guard Record.elements(listed.line.text).contains(where: { wanted.contains($0) }),
+                let record = try record(listed.name)
+            else {
+                continue
             }
-            guard let claim else { continue }
-            let elements = record.lines.flatMap { Record.elements($0.text) }
-            if !yields(elements) {
+            if !yields(record.lines.flatMap { Record.elements($0.text) }) {
                 throw RulesError(
                     .addressInUse,
                     joined("add rules to ", table.description),
-                    kernelText: joined(claim.text, " belongs to ", record.owner)
+                    kernelText: joined(listed.line.text, " belongs to ", record.owner)
                 )
             }
             found = true
@@ -138,20 +139,18 @@ public struct SharedTable: Sendable {
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
         var holders: [(element: Element, owner: String)] = []
-        for record in Record.all(in: listing) {
-            for line in record.lines {
-                for element in Record.elements(line.text) where elements.contains(element) {
-                    holders.append((element, record.owner))
-                }
+        for listed in Record.all(in: listing) {
+            for element in Record.elements(listed.line.text) where elements.contains(element) {
+                if let record = try record(listed.name) { holders.append((element, record.owner)) }
             }
         }
         return holders
     }
 
-    /// What the table remembers of an attachment.
-    func record(of attachment: Attachment) throws(RulesError) -> Record? {
-        try RulesError.attempt(joined("look at the rules of ", attachment.owner)) { () throws(Errno) in
-            try Record.of(attachment, in: table)
+    /// What the table remembers under a name.
+    func record(_ name: String) throws(RulesError) -> Record? {
+        try RulesError.attempt(joined("look at the rules of ", name)) { () throws(Errno) in
+            try Record.named(name, in: table)
         }
     }
 

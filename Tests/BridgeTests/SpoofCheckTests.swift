@@ -141,10 +141,10 @@ struct SpoofCheckTests {
 
     @Test func aCheckFindsWhatIsMissingOrChanged() throws {
         let result = try network.call("ADD", first)
+        let pair = try #require(try Rules.pairs().first)
         try network.call("ADD", second, id: "c2")
         let checked = network.with(#","prevResult":\#(result)"#)
         try checked.call("CHECK", first)
-        let pair = try #require(try Rules.pairs().first)
         let veth = pair.split(separator: " ")[0]
         for change in [
             "flush set bridge swift_cni guarded", "flush set bridge swift_cni allowed",
