@@ -175,7 +175,9 @@ struct ConntrackTests {
     private static func onlyFlow() throws -> DoomedFlow {
         var socket = try NetlinkSocket<NetlinkError>.open(protocol: 12)
         let selection = FlowSelection(transport: .udp, family: .v4)
-        let messages = try socket.list { $0.listFlows(selection) }
+        var question = MessageBatch()
+        question.listFlows(selection)
+        let messages = try socket.list(question)
         try #require(messages.count == 1)
         return DoomedFlow(try #require(messages.first.flatMap { Flow($0) }), .v4)
     }

@@ -31,6 +31,15 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         return route
     }
 
+    /// A tunnel with all that IPv4 has.
+    private static let tunnel: VXLANSettings = {
+        var tunnel = VXLANSettings(identifier: 42)
+        (tunnel.port, tunnel.local, tunnel.underlay) = (8472, IPAddress("192.168.9.1"), 2)
+        (tunnel.group, tunnel.learns, tunnel.isProxy) = (IPAddress("239.1.1.1"), false, true)
+        (tunnel.hopLimit, tunnel.trafficClass, tunnel.hasChecksum) = (16, 8, true)
+        tunnel.fragmentation = .inherited
+        return tunnel
+    }()
     /// Puts the removal of all flows of a filter into a batch.
     private static func delete(in batch: inout MessageBatch, _ fill: (inout FlowFilter) -> Void) {
         var filter = FlowFilter()
@@ -56,6 +65,21 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         MessageCase("link-bridge-filtering") {
             $0.addLink(NewLink(name: "cni0", kind: .bridge(filtersVLANs: true), mtu: 9000))
         },
+        MessageCase("link-vxlan") { batch in
+            batch.addLink(NewLink(name: "vxlan.42", kind: .vxlan(tunnel), mac: mac, mtu: 1450, master: 3, isUp: true))
+        },
+        MessageCase("link-vxlan-v6") { batch in
+            var tunnel = VXLANSettings(identifier: 7)
+            (tunnel.local, tunnel.group) = (IPAddress("fd09::1"), IPAddress("ff05::100"))
+            (tunnel.sendsZeroChecksum6, tunnel.acceptsZeroChecksum6) = (false, true)
+            (tunnel.trafficClass, tunnel.inheritsHopLimit) = (1, true)
+            batch.addLink(NewLink(name: "vxlan.7", kind: .vxlan(tunnel)))
+        },
+        MessageCase("link-vxlan-change") { batch in
+            var tunnel = VXLANSettings(identifier: 42)
+            tunnel.local = IPAddress("192.168.9.7")
+            batch.setVXLAN("vxlan.42", tunnel)
+        },
         MessageCase("link-delete") { $0.deleteLink("veth1a2b3c4d5e6") },
         MessageCase("link-change") { batch in
             var change = LinkChange()
@@ -72,6 +96,9 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         MessageCase("link-local-withheld") { $0.withholdLinkLocalAddress("eth0") },
         MessageCase("link-change-nothing") { $0.setLink("eth0", LinkChange()) },
         MessageCase("port-settings") { $0.setPort("veth0", index: 7, hairpin: true, isolated: false) },
+        MessageCase("port-tunnel") {
+            $0.setPort("vxlan.42", index: 7, learns: false, suppressesNeighbours: true)
+        },
         MessageCase("vlan-add") { $0.addVLANs(100...100, to: "veth0", index: 7, isUntagged: true) },
         MessageCase("vlan-trunk") { $0.addVLANs(100...200, to: "veth0", index: 7, isUntagged: false) },
         MessageCase("vlan-remove") { $0.removeVLANs(1...1, from: "veth0", index: 7) },
@@ -94,6 +121,33 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
         },
         MessageCase("route-v6") { $0.addRoute(route("::/0", via: "fd22::1") { $0.mtu = 1400 }) },
         MessageCase("route-delete") { $0.deleteRoute(route("fd23::/64", via: "fd22::1") { $0.priority = 5 }) },
+        MessageCase("route-onlink") { batch in
+            let route = route("10.5.2.0/24", via: "10.5.2.0") { ($0.origin, $0.isOnLink) = (92, true) }
+            batch.setRoute(route, replaces: false)
+        },
+        MessageCase("route-replace") { $0.setRoute(route("fd05:2::/64", via: "fe80::2") { _ in }, replaces: true) },
+        MessageCase("neighbour-origin") { batch in
+            guard let mac, let address = IPAddress("fe80::2") else { return }
+            var neighbour = Neighbour(address, mac: mac, interface: 7)
+            neighbour.origin = 92
+            batch.replaceNeighbour(neighbour)
+        },
+        MessageCase("forwarding") { batch in
+            guard let mac, let host = IPAddress("192.168.9.2") else { return }
+            batch.setForwarding(ForwardingEntry(mac, behind: host, on: 7))
+        },
+        MessageCase("forwarding-unknown") { batch in
+            guard let zero = MACAddress("00:00:00:00:00:00"), let host = IPAddress("fd09::2") else { return }
+            batch.setForwarding(ForwardingEntry(zero, behind: host, on: 7))
+        },
+        MessageCase("forwarding-delete") { batch in
+            guard let mac, let host = IPAddress("192.168.9.2") else { return }
+            batch.deleteForwarding(ForwardingEntry(mac, behind: host, on: 7))
+        },
+        MessageCase("forwarding-bridge") { batch in
+            guard let mac else { return }
+            batch.setForwarding(ForwardingEntry(mac, port: 7))
+        },
         MessageCase("neighbour-v4") { batch in
             guard let mac, let address = IPAddress("10.22.0.1") else { return }
             batch.replaceNeighbour(Neighbour(address, mac: mac, interface: 7))

@@ -24,8 +24,20 @@ struct MessageText {
         ],
         "info": [1: ("IFLA_INFO_KIND", .text), 2: ("IFLA_INFO_DATA", .nest("data"))],
         "veth": [1: ("VETH_INFO_PEER", .nest("peer"))],
+        "vxlan": [
+            1: ("IFLA_VXLAN_ID", .number), 2: ("IFLA_VXLAN_GROUP", .bytes), 3: ("IFLA_VXLAN_LINK", .number),
+            4: ("IFLA_VXLAN_LOCAL", .bytes), 5: ("IFLA_VXLAN_TTL", .number), 6: ("IFLA_VXLAN_TOS", .number),
+            7: ("IFLA_VXLAN_LEARNING", .number), 11: ("IFLA_VXLAN_PROXY", .number),
+            15: ("IFLA_VXLAN_PORT", .port), 16: ("IFLA_VXLAN_GROUP6", .bytes),
+            17: ("IFLA_VXLAN_LOCAL6", .bytes), 18: ("IFLA_VXLAN_UDP_CSUM", .number),
+            19: ("IFLA_VXLAN_UDP_ZERO_CSUM6_TX", .number), 20: ("IFLA_VXLAN_UDP_ZERO_CSUM6_RX", .number),
+            28: ("IFLA_VXLAN_TTL_INHERIT", .bytes), 29: ("IFLA_VXLAN_DF", .number),
+        ],
         "bridge": [7: ("IFLA_BR_VLAN_FILTERING", .number)],
-        "port": [4: ("IFLA_BRPORT_MODE", .number), 33: ("IFLA_BRPORT_ISOLATED", .number)],
+        "port": [
+            4: ("IFLA_BRPORT_MODE", .number), 8: ("IFLA_BRPORT_LEARNING", .number),
+            32: ("IFLA_BRPORT_NEIGH_SUPPRESS", .number), 33: ("IFLA_BRPORT_ISOLATED", .number),
+        ],
         "families": [2: ("IFLA_BRIDGE_VLAN_INFO", .vlan), 10: ("AF_INET6", .nest("inet6"))],
         "inet6": [8: ("IFLA_INET6_ADDR_GEN_MODE", .number)],
         "address": [
@@ -37,6 +49,10 @@ struct MessageText {
             7: ("RTA_PREFSRC", .bytes), 8: ("RTA_METRICS", .nest("metrics")), 15: ("RTA_TABLE", .number),
         ],
         "metrics": [2: ("RTAX_MTU", .number), 8: ("RTAX_ADVMSS", .number)],
+        "neighbour": [
+            1: ("NDA_DST", .bytes), 2: ("NDA_LLADDR", .bytes), 8: ("NDA_IFINDEX", .number),
+            12: ("NDA_PROTOCOL", .number),
+        ],
         "flow": [
             1: ("CTA_TUPLE_ORIG", .nest("tuple")), 2: ("CTA_TUPLE_REPLY", .nest("tuple")), 3: ("CTA_STATUS", .mask),
             12: ("CTA_ID", .bytes), 18: ("CTA_ZONE", .bytes), 25: ("CTA_FILTER", .nest("filter")),
@@ -51,7 +67,6 @@ struct MessageText {
         "transport": [
             1: ("CTA_PROTO_NUM", .number), 2: ("CTA_PROTO_SRC_PORT", .port), 3: ("CTA_PROTO_DST_PORT", .port),
         ],
-        "neighbour": [1: ("NDA_DST", .bytes), 2: ("NDA_LLADDR", .bytes), 8: ("NDA_IFINDEX", .number)],
     ]
 
     private static let types: [Int: (String, String)] = [
@@ -108,12 +123,12 @@ struct MessageText {
             line("family, destination length \(bytes[place + 1]), source length, TOS")
             let part = bytes[place..<place + 4].map { "\($0)" }
             line("table \(part[0]), protocol \(part[1]), scope \(part[2]), type \(part[3])")
-            line("flags")
+            line("flags \(number(at: place, size: 4))")
         case "flow": line("family, version, resource")
         default:
-            line("family")
+            line("family \(bytes[place])")
             line("interface")
-            line("state, flags, type")
+            line("state \(number(at: place, size: 2)), flags \(bytes[place + 2]), type \(bytes[place + 3])")
         }
         attributes(until: end, in: family, depth: 0)
         place = (end + 3) & ~3

@@ -59,7 +59,9 @@ public struct ConntrackSocket<Failure: SystemFailure>: ~Copyable {
     /// Deletes one by one what is meant; a flow that ends meanwhile is none the worse.
     private mutating func deleteListed(_ selection: FlowSelection) throws(Failure) {
         if try isEmpty() { return }
-        let flows = try socket.list({ $0.listFlows(selection) }) { message -> DoomedFlow? in
+        var question = MessageBatch()
+        question.listFlows(selection)
+        let flows = try socket.list(question) { message -> DoomedFlow? in
             guard let flow = Flow(message), selection.matches(flow) else { return nil }
             return DoomedFlow(flow, selection.family)
         }
@@ -72,7 +74,9 @@ public struct ConntrackSocket<Failure: SystemFailure>: ~Copyable {
 
     /// Whether the namespace has no flow at all.
     private mutating func isEmpty() throws(Failure) -> Bool {
-        let answer = try socket.list { $0.countFlows() }.first
+        var question = MessageBatch()
+        question.countFlows()
+        let answer = try socket.list(question).first
         let count = answer?.attributes(after: MemoryLayout<nfgenmsg>.size).first(Int(CTA_STATS_GLOBAL_ENTRIES.rawValue))
         return count?.uint32 == 0
     }

@@ -33,6 +33,8 @@ public struct Link: Sendable {
     public let port: BridgePort?
     /// Whether the bridge filters by VLAN, if it is one.
     public let filtersVLANs: Bool
+    /// What only a VXLAN device has, if it is one.
+    public let vxlan: VXLANSettings?
 
     /// Whether the interface is switched on.
     public var isUp: Bool { flags & UInt32(IFF_UP.rawValue) != 0 }
@@ -55,6 +57,7 @@ public struct Link: Sendable {
         var (name, kind, alias, mac, mtu) = ("", "", "", MACAddress?.none, UInt32(0))
         var (master, peer, state, promiscuity) = (UInt32?.none, UInt32?.none, UInt8(0), UInt32(0))
         var (port, filtersVLANs, queueLength) = (BridgePort?.none, false, UInt32(0))
+        var vxlan: VXLANSettings?
         for attribute in message.attributes(after: MemoryLayout<ifinfomsg>.size) {
             switch attribute.type {
             case IFLA_IFNAME: name = attribute.text
@@ -74,11 +77,13 @@ public struct Link: Sendable {
                 if kind == "bridge", let data = attribute.nested.first(IFLA_INFO_DATA) {
                     filtersVLANs = data.nested.first(IFLA_BR_VLAN_FILTERING)?.uint8 == 1
                 }
+                if kind == "vxlan" { vxlan = attribute.nested.first(IFLA_INFO_DATA).map { VXLANSettings($0.nested) } }
             default: break
             }
         }
         (self.name, self.kind, self.alias, self.mac, self.mtu) = (name, kind, alias, mac, mtu)
         (self.master, self.peer, self.promiscuity) = (master, peer, promiscuity)
+        self.vxlan = vxlan
         (self.port, self.filtersVLANs, self.queueLength) = (port, filtersVLANs, queueLength)
         // IF_OPER_UP of linux/if.h.
         isOperational = state == 6
@@ -91,6 +96,10 @@ public struct BridgePort: Equatable, Sendable {
     public var hairpin = false
     /// Whether frames to other isolated ports are dropped.
     public var isolated = false
+    /// Whether the bridge notes the senders of frames that come in.
+    public var learns = false
+    /// Whether the bridge answers for neighbours that it knows behind the port, instead of asking there.
+    public var suppressesNeighbours = false
     /// Whether the port forwards.
     public var isForwarding = false
 
@@ -99,6 +108,8 @@ public struct BridgePort: Equatable, Sendable {
             switch attribute.type {
             case IFLA_BRPORT_MODE: hairpin = attribute.uint8 == 1
             case IFLA_BRPORT_ISOLATED: isolated = attribute.uint8 == 1
+            case IFLA_BRPORT_LEARNING: learns = attribute.uint8 == 1
+            case IFLA_BRPORT_NEIGH_SUPPRESS: suppressesNeighbours = attribute.uint8 == 1
             // BR_STATE_FORWARDING of linux/if_bridge.h.
             case IFLA_BRPORT_STATE: isForwarding = attribute.uint8 == 3
             default: break

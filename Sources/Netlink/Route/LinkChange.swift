@@ -57,10 +57,19 @@ extension MessageBatch {
     }
 
     /// Adds a change of what a bridge does with one of its ports: bridge link set.
-    public mutating func setPort(_ name: String, index: UInt32, hairpin: Bool? = nil, isolated: Bool? = nil) {
+    public mutating func setPort(
+        _ name: String,
+        index: UInt32,
+        hairpin: Bool? = nil,
+        isolated: Bool? = nil,
+        learns: Bool? = nil,
+        suppressesNeighbours: Bool? = nil
+    ) {
         begin("set the bridge port \(name)", RTM_SETLINK, 0, Self.bridgeHeader(index))
         nest(IFLA_PROTINFO | Int(NLA_F_NESTED)) { port in
             if let hairpin { port.put(IFLA_BRPORT_MODE, UInt8(hairpin ? 1 : 0)) }
+            if let learns { port.put(IFLA_BRPORT_LEARNING, UInt8(learns ? 1 : 0)) }
+            if let suppresses = suppressesNeighbours { port.put(IFLA_BRPORT_NEIGH_SUPPRESS, UInt8(suppresses ? 1 : 0)) }
             if let isolated { port.put(IFLA_BRPORT_ISOLATED, UInt8(isolated ? 1 : 0)) }
         }
     }

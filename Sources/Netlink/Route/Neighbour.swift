@@ -4,13 +4,17 @@ import Addressing
 import CLibMNL
 
 /// The hardware address behind an address on a link: ip-neighbour(8).
-public struct Neighbour: Equatable, Sendable {
+public struct Neighbour: Hashable, Sendable {
     /// The address that is looked up.
     public var address: IPAddress
     /// What it resolves to.
     public var mac: MACAddress
     /// The number of the interface.
     public var interface: UInt32
+    /// Who made it: the number of a routing protocol, or 0.
+    public var origin: UInt8 = 0
+    /// Whether it was set and not found out by asking.
+    public var isPermanent = true
 
     /// Makes an entry.
     public init(_ address: IPAddress, mac: MACAddress, interface: UInt32) {
@@ -23,12 +27,14 @@ public struct Neighbour: Equatable, Sendable {
     public init?(_ message: Message) {
         let attributes = message.attributes(after: MemoryLayout<ndmsg>.size)
         guard message.type == UInt16(RTM_NEWNEIGH), let interface = message.payload.integer(UInt32.self, at: 4),
-            let address = attributes.first(Int(NDA_DST)).flatMap({ IPAddress(bytes: Array($0.value)) }),
-            let mac = attributes.first(Int(NDA_LLADDR)).flatMap({ MACAddress(bytes: Array($0.value)) })
+            let state = message.payload.integer(UInt16.self, at: 8),
+            let address = attributes.first(Int(NDA_DST))?.address, let mac = attributes.first(Int(NDA_LLADDR))?.mac
         else {
             return nil
         }
         self.init(address, mac: mac, interface: interface)
+        origin = attributes.first(Int(NDA_PROTOCOL))?.uint8 ?? 0
+        isPermanent = state & UInt16(NUD_PERMANENT) != 0
     }
 }
 
@@ -39,12 +45,16 @@ extension MessageBatch {
         begin("set the neighbour \(neighbour.address.description)", RTM_NEWNEIGH, flags, Self.header(neighbour))
         put(Int(NDA_DST), neighbour.address.bytes)
         put(Int(NDA_LLADDR), neighbour.mac.bytes)
+        if neighbour.origin != 0 { put(Int(NDA_PROTOCOL), neighbour.origin) }
     }
 
     /// Adds the removal of an entry: ip neighbour delete.
-    public mutating func deleteNeighbour(_ neighbour: Neighbour) {
+    ///
+    /// `ifExists` tells whether it is no error that there is none.
+    public mutating func deleteNeighbour(_ neighbour: Neighbour, ifExists: Bool = false) {
         begin("delete the neighbour \(neighbour.address.description)", RTM_DELNEIGH, 0, Self.header(neighbour))
         put(Int(NDA_DST), neighbour.address.bytes)
+        if ifExists { forgive(ENOENT) }
     }
 
     private static func header(_ neighbour: Neighbour) -> ndmsg {

@@ -11,6 +11,8 @@ public struct NewLink: Sendable {
         case bridge(filtersVLANs: Bool)
         /// One end of a pair, whose other end may be made in another namespace.
         case veth(peer: VethPeer)
+        /// A tunnel to other hosts.
+        case vxlan(VXLANSettings)
     }
 
     /// The name of the interface.
@@ -85,6 +87,9 @@ extension MessageBatch {
             case .veth(let peer):
                 info.put(IFLA_INFO_KIND, "veth")
                 info.nest(IFLA_INFO_DATA) { data in data.nest(Int(VETH_INFO_PEER)) { $0.put(peer) } }
+            case .vxlan(let settings):
+                info.put(IFLA_INFO_KIND, "vxlan")
+                info.nest(IFLA_INFO_DATA) { $0.put(settings) }
             }
         }
     }

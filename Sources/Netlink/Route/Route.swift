@@ -4,7 +4,7 @@ import Addressing
 import CLibMNL
 
 /// A route, as it is to be or as the kernel describes it.
-public struct Route: Equatable, Sendable {
+public struct Route: Hashable, Sendable {
     /// Where packets are going.
     public var destination: Prefix
     /// The next hop, if there is one.
@@ -19,6 +19,10 @@ public struct Route: Equatable, Sendable {
     public var table: UInt32 = 254
     /// The scope: 0 is global, 253 is that of the link.
     public var scope: UInt8 = 0
+    /// Who made it: the number of a routing protocol; 3 stands for those that are made by hand.
+    public var origin = UInt8(RTPROT_BOOT)
+    /// Whether the next hop is on the link although no address of the interface says so.
+    public var isOnLink = false
     /// The largest packet in bytes, if it is less than the interface's.
     public var mtu: UInt32?
     /// The segment size to announce to TCP peers.
@@ -43,7 +47,9 @@ public struct Route: Equatable, Sendable {
         var destination = IPAddress(family: family == UInt8(AF_INET) ? .v4 : .v6, bits: 0)
         interface = 0
         table = UInt32(payload[payload.startIndex + 4])
+        origin = payload[payload.startIndex + 5]
         scope = payload[payload.startIndex + 6]
+        isOnLink = (payload.integer(UInt32.self, at: 8) ?? 0) & UInt32(RTNH_F_ONLINK) != 0
         for attribute in message.attributes(after: MemoryLayout<rtmsg>.size) {
             switch attribute.type {
             case Int(RTA_DST.rawValue): destination = IPAddress(bytes: Array(attribute.value)) ?? destination
@@ -71,6 +77,20 @@ extension MessageBatch {
     public mutating func addRoute(_ route: Route) {
         begin("add the route to \(route.destination.description)", RTM_NEWROUTE, NLM_F_CREATE, Self.header(route))
         putRoute(route)
+        putMetrics(route)
+    }
+
+    /// Adds a route that is the only one to its destination, or takes the place of the one that is there: ip route replace.
+    ///
+    /// Without `replaces` it fails if there is any with the same metric, whoever made it.
+    public mutating func setRoute(_ route: Route, replaces: Bool) {
+        let flags = NLM_F_CREATE | (replaces ? NLM_F_REPLACE : NLM_F_EXCL)
+        begin("set the route to \(route.destination.description)", RTM_NEWROUTE, flags, Self.header(route))
+        putRoute(route)
+        putMetrics(route)
+    }
+
+    private mutating func putMetrics(_ route: Route) {
         if route.mtu != nil || route.advertisedMSS != nil {
             nest(Int(RTA_METRICS.rawValue)) { metrics in
                 if let mtu = route.mtu { metrics.put(Int(RTAX_MTU), mtu) }
@@ -80,9 +100,12 @@ extension MessageBatch {
     }
 
     /// Adds the removal of a route: ip route delete.
-    public mutating func deleteRoute(_ route: Route) {
+    ///
+    /// `ifExists` tells whether it is no error that there is none.
+    public mutating func deleteRoute(_ route: Route, ifExists: Bool = false) {
         begin("delete the route to \(route.destination.description)", RTM_DELROUTE, 0, Self.header(route))
         putRoute(route)
+        if ifExists { forgive(ESRCH) }
     }
 
     private mutating func putRoute(_ route: Route) {
@@ -99,7 +122,8 @@ extension MessageBatch {
         header.rtm_family = route.destination.address.family.kernelValue
         header.rtm_dst_len = UInt8(route.destination.length)
         header.rtm_table = route.table > 255 ? UInt8(RT_TABLE_COMPAT.rawValue) : UInt8(route.table)
-        header.rtm_protocol = UInt8(RTPROT_BOOT)
+        header.rtm_protocol = route.origin
+        if route.isOnLink { header.rtm_flags = UInt32(RTNH_F_ONLINK) }
         header.rtm_scope = route.scope
         header.rtm_type = UInt8(RTN_UNICAST)
         return header

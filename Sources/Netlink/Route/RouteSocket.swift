@@ -20,28 +20,20 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
 
     /// The interface of a name, or nothing if there is none.
     public mutating func link(named name: String) throws(Failure) -> Link? {
-        try link("look up the interface \(name)", ifinfomsg()) { $0.put(IFLA_IFNAME, name) }
+        var batch = MessageBatch()
+        batch.askForLink(name)
+        return try link(batch)
     }
 
     /// The interface of a number, or nothing if there is none.
     public mutating func link(index: UInt32) throws(Failure) -> Link? {
-        var header = ifinfomsg()
-        header.ifi_index = Int32(bitPattern: index)
-        return try link("look up the interface \(index)", header) { _ in }
+        var batch = MessageBatch()
+        batch.askForLink(index)
+        return try link(batch)
     }
 
-    private mutating func link(
-        _ operation: String,
-        _ header: ifinfomsg,
-        _ select: (inout MessageBatch) -> Void
-    ) throws(Failure) -> Link? {
-        do {
-            return try socket.list { batch in
-                batch.begin(operation, RTM_GETLINK, 0, header)
-                select(&batch)
-                batch.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
-            }.compactMap { Link($0) }.first
-        } catch {
+    private mutating func link(_ question: consuming MessageBatch) throws(Failure) -> Link? {
+        do { return try socket.list(question).compactMap { Link($0) }.first } catch {
             if error.errno == .noSuchDevice { return nil }
             throw error
         }
@@ -70,29 +62,39 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
 
     /// All interfaces, or only those of a kind, or only the ports of a bridge.
     public mutating func links(kind: String? = nil, master: UInt32? = nil) throws(Failure) -> [Link] {
-        let links = try socket.list { batch in
-            batch.beginDump("list the interfaces", RTM_GETLINK, ifinfomsg())
-            batch.put(IFLA_EXT_MASK, UInt32(RTEXT_FILTER_SKIP_STATS))
-            if let master { batch.put(IFLA_MASTER, master) }
-            if let kind { batch.nest(IFLA_LINKINFO) { $0.put(IFLA_INFO_KIND, kind) } }
-        }.compactMap { Link($0) }
+        var batch = MessageBatch()
+        batch.askForLinks(kind: kind, master: master)
+        let links = try socket.list(batch).compactMap { Link($0) }
         // A kernel without strict checking of requests ignores the selection.
         return links.filter { (kind == nil || $0.kind == kind) && (master == nil || $0.master == master) }
     }
 
     /// The addresses of an interface, of both families.
     public mutating func addresses(of interface: UInt32) throws(Failure) -> [InterfaceAddress] {
-        var header = ifaddrmsg()
-        header.ifa_index = interface
-        return try socket.list { $0.beginDump("list the addresses", RTM_GETADDR, header) }
-            .compactMap { InterfaceAddress($0) }.filter { $0.interface == interface }
+        var batch = MessageBatch()
+        batch.askForAddresses(of: interface)
+        return try socket.list(batch).compactMap { InterfaceAddress($0) }.filter { $0.interface == interface }
+    }
+
+    /// The addresses of all interfaces, of both families.
+    public mutating func addresses() throws(Failure) -> [InterfaceAddress] {
+        var batch = MessageBatch()
+        batch.askForAddresses(of: 0)
+        return try socket.list(batch).compactMap { InterfaceAddress($0) }
     }
 
     /// The routes of one family, in all tables.
     public mutating func routes(_ family: IPAddress.Family) throws(Failure) -> [Route] {
-        var header = rtmsg()
-        header.rtm_family = family.kernelValue
-        return try socket.list { $0.beginDump("list the routes", RTM_GETROUTE, header) }.compactMap { Route($0) }
+        var batch = MessageBatch()
+        batch.askForRoutes(family)
+        return try socket.list(batch).compactMap { Route($0) }
+    }
+
+    /// The routes of one family in the main table that somebody made, told by the number of the routing protocol.
+    public mutating func routes(_ family: IPAddress.Family, origin: UInt8) throws(Failure) -> [Route] {
+        var batch = MessageBatch()
+        batch.askForRoutes(family, table: 254, origin: origin)
+        return try socket.list(batch).compactMap { Route($0) }.filter { $0.origin == origin && $0.table == 254 }
     }
 
     /// The route that a packet to an address takes, or nothing if there is no way to it.
@@ -101,15 +103,9 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
     }
 
     private mutating func answers(_ address: IPAddress) throws(Failure) -> [Message] {
-        var header = rtmsg()
-        header.rtm_family = address.family.kernelValue
-        header.rtm_dst_len = UInt8(address.family.hostLength)
-        do {
-            return try socket.list { batch in
-                batch.begin("look up the way to \(address.description)", RTM_GETROUTE, 0, header)
-                batch.put(Int(RTA_DST.rawValue), address.bytes)
-            }
-        } catch {
+        var batch = MessageBatch()
+        batch.askForRoute(to: address)
+        do { return try socket.list(batch) } catch {
             switch error.errno?.rawValue {
             // There is no way to it, or one that leads nowhere.
             case ENETUNREACH, EHOSTUNREACH, EINVAL, EACCES: return []
@@ -120,9 +116,15 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
 
     /// The neighbours that are known on an interface.
     public mutating func neighbours(of interface: UInt32) throws(Failure) -> [Neighbour] {
-        try socket.list { batch in
-            batch.beginDump("list the neighbours", RTM_GETNEIGH, ndmsg())
-            batch.put(Int(NDA_IFINDEX), interface)
-        }.compactMap { Neighbour($0) }.filter { $0.interface == interface }
+        var batch = MessageBatch()
+        batch.askForNeighbours(on: interface)
+        return try socket.list(batch).compactMap { Neighbour($0) }.filter { $0.interface == interface }
+    }
+
+    /// The forwarding entries of an interface, in its own table and in that of its bridge.
+    public mutating func forwardingEntries(of interface: UInt32) throws(Failure) -> [ForwardingEntry] {
+        var batch = MessageBatch()
+        batch.askForForwarding(of: interface)
+        return try socket.list(batch).compactMap { ForwardingEntry($0) }.filter { $0.interface == interface }
     }
 }

@@ -76,20 +76,19 @@ import Linux
     }
 
     /// Sends one request for a list and returns its messages.
-    public mutating func list(_ make: (inout MessageBatch) -> Void) throws(Failure) -> [Message] {
-        try list(make) { $0 }
+    public mutating func list(_ request: consuming MessageBatch) throws(Failure) -> [Message] {
+        try list(request) { $0 }
     }
 
     /// Sends one request for a list and returns what is read of its messages; what is passed over takes no memory.
     ///
     /// The kernel marks a list that changed while it was being made; such a list is asked for again, here and nowhere else.
     mutating func list<Element>(
-        _ make: (inout MessageBatch) -> Void,
+        _ request: consuming MessageBatch,
         _ read: (Message) -> Element?
     ) throws(Failure) -> [Element] {
+        var batch = request
         for _ in 0..<64 {
-            var batch = MessageBatch()
-            make(&batch)
             let operation = batch.operations.first ?? ""
             let first = try transmit(&batch)
             if let elements = try collect(first, operation, read) {

@@ -36,7 +36,11 @@ public struct Attributes: Sequence, IteratorProtocol, Sendable {
     }
 
     /// The first attribute of a type.
-    public func first(_ type: Int) -> Attribute? { first { $0.type == type } }
+    @inline(never)
+    public func first(_ type: Int) -> Attribute? {
+        for attribute in self where attribute.type == type { return attribute }
+        return nil
+    }
 }
 
 /// One attribute: a type and a value.
