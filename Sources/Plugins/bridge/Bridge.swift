@@ -36,7 +36,7 @@ struct Bridge: Plugin {
         var leasing = try ipam?.startAdd()
         if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
 
-        let device = BridgeDevice(configuration, ownPort: attachment.hostInterface)
+        let device = BridgeDevice(configuration.settings, ownPort: attachment.hostInterface)
         let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
         // Before the container's end goes up, so that no frame escapes.
         if configuration.macspoofchk { try SpoofCheck(attachment).add(pair.containerMAC, undo: &undo) }
@@ -91,7 +91,7 @@ struct Bridge: Plugin {
         let link = try container.link(kind: "veth")
         try container.addressesAndRoutes(result, on: link)
         var host = try Kernel.open()
-        try BridgeDevice(request.configuration, ownPort: request.attachment.hostInterface).check(
+        try BridgeDevice(request.configuration.settings, ownPort: request.attachment.hostInterface).check(
             port: link.peer,
             result,
             &host

@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Interfaces
 import JSON
 import Rules
 
@@ -24,11 +25,11 @@ struct BridgeConfiguration: PluginConfiguration {
     /// Who masquerades, if what containers send beyond their network is to bear the host's address.
     var masquerade: Masquerade.Backend?
     var dns = DNS()
-    /// The hardware address for the container, by the two ways that come with the configuration; the first one wins.
-    private var requestedMACs: [ConfigNode] = []
+    /// The hardware address for the container.
+    private var mac = RequestedMAC()
 
     init(_ node: ConfigNode) throws(ConfigError) {
-        bridge = try node.name("bridge") ?? bridge
+        bridge = try node.interfaceName("bridge") ?? bridge
         isDefaultGateway = try node.bool("isDefaultGateway") ?? false
         isGateway = try node.bool("isGateway") ?? false || isDefaultGateway
         forceAddress = try node.bool("forceAddress") ?? false
@@ -49,9 +50,7 @@ struct BridgeConfiguration: PluginConfiguration {
         }
         if let dns = try node.member("dns") { self.dns = try DNS(dns) }
         try readVLANs(node)
-        for holder in [try node.member("runtimeConfig"), try node.member("args")?.member("cni")] {
-            if let mac = try holder?.member("mac"), try mac.string() != "" { requestedMACs.append(mac) }
-        }
+        mac = try RequestedMAC(node)
     }
 
     private mutating func readVLANs(_ node: ConfigNode) throws(ConfigError) {
@@ -77,41 +76,22 @@ struct BridgeConfiguration: PluginConfiguration {
         }
     }
 
-    /// Whether the bridge has to tell VLANs apart; an empty trunk asks for it too, as in the reference.
-    var needsVLANFiltering: Bool { vlan != 0 || vlanTrunk != nil }
-
-    /// The hardware address that the container's end shall have: CNI_ARGS, then args.cni, then runtimeConfig, later wins.
-    func requestedMAC(_ request: Request<Self>) throws(CNIError) -> MACAddress? {
-        let arguments = try request.arguments(known: ["MAC"])
-        let text: String
-        let place: String
-        if let node = requestedMACs.first {
-            do { text = try node.string() } catch { throw .configuration(error) }
-            place = node.path
-        } else {
-            text = arguments["MAC"] ?? ""
-            place = "CNI_ARGS: MAC"
-        }
-        if text.isEmpty { return nil }
-        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
-            throw CNIError(
-                .invalidConfiguration,
-                "invalid hardware address",
-                "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07"
-            )
-        }
-        return mac
+    /// The hardware address that the container's end shall have.
+    func requestedMAC(_ request: Request<Self>) throws(CNIError) -> MACAddress? { try mac.address(request) }
+    /// What concerns the bridge itself and the ports of it.
+    var settings: BridgeSettings {
+        var settings = BridgeSettings(name: bridge)
+        (settings.isGateway, settings.isDefaultGateway, settings.forceAddress) = (
+            isGateway, isDefaultGateway, forceAddress
+        )
+        (settings.mtu, settings.hairpinMode, settings.promiscMode) = (mtu, hairpinMode, promiscMode)
+        (settings.vlan, settings.vlanTrunk, settings.preserveDefaultVlan) = (vlan, vlanTrunk, preserveDefaultVlan)
+        settings.portIsolation = portIsolation
+        return settings
     }
 }
 
 extension ConfigNode {
-    /// The name of an interface, or nothing if the key is missing or empty.
-    fileprivate func name(_ key: String) throws(ConfigError) -> String? {
-        guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return nil }
-        if let problem = Names.problem(ofInterface: text) { throw node.fails("\"\(text)\": \(problem)") }
-        return text
-    }
-
     fileprivate func vlan(from lowest: UInt16, _ complaint: String) throws(ConfigError) -> UInt16 {
         let id = try integer(in: Int64(Int32.min)...Int64(Int32.max))
         guard id >= Int64(lowest), id <= 4094 else {

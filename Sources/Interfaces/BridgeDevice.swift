@@ -2,30 +2,31 @@
 
 import Addressing
 import CNI
-import Interfaces
 import Linux
 import Netlink
 
 /// The bridge on the host: shared by all attachments, made by the first of them.
-struct BridgeDevice {
-    let configuration: BridgeConfiguration
-    var name: String { configuration.bridge }
+public struct BridgeDevice: Sendable {
+    let settings: BridgeSettings
+    /// The name of the bridge.
+    public var name: String { settings.name }
 
     /// The name of the attachment's own port.
-    let ownPort: String
+    public let ownPort: String
 
     /// The name of the port by which the host is in the VLAN of the containers.
     var gatewayPort: String {
-        Attachment(network: name, containerID: "gateway", interface: "\(configuration.vlan)").hostInterface
+        Attachment(network: name, containerID: "gateway", interface: "\(settings.vlan)").hostInterface
     }
 
-    init(_ configuration: BridgeConfiguration, ownPort: String) {
-        self.configuration = configuration
+    /// Describes the bridge of an attachment, which is made when it is needed.
+    public init(_ settings: BridgeSettings, ownPort: String) {
+        self.settings = settings
         self.ownPort = ownPort
     }
 
     /// Makes a pair whose host's end is a port of the bridge, which is made if it is missing.
-    func attach(
+    public func attach(
         _ pair: VethPair,
         in netns: borrowing NetworkNamespace,
         _ host: inout Kernel,
@@ -45,7 +46,7 @@ struct BridgeDevice {
     }
 
     /// Finds the bridge or makes it, and sees to it that it is up.
-    private func ensure(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
+    public func ensure(_ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
         let found = try host.link(named: name)
         let bridge: Link
         if let found { bridge = found } else { bridge = try create(&host, undo: &undo) }
@@ -57,7 +58,7 @@ struct BridgeDevice {
             )
         }
         if !bridge.isUp { try switchOn(bridge, &host, undo: &undo) }
-        if configuration.promiscMode && bridge.promiscuity == 0 {
+        if settings.promiscMode && bridge.promiscuity == 0 {
             var promiscuous = LinkChange()
             promiscuous.isPromiscuous = true
             try change(promiscuous, &host)
@@ -101,13 +102,20 @@ struct BridgeDevice {
         var batch = MessageBatch()
         // An address of its own: the kernel would take the lowest of the ports', which changes as they come and go.
         let mac = try VethPair.draw()
-        let kind = NewLink.Kind.bridge(filtersVLANs: configuration.needsVLANFiltering)
-        batch.addLink(NewLink(name: name, kind: kind, mac: mac, mtu: configuration.mtu))
+        let kind = NewLink.Kind.bridge(filtersVLANs: settings.needsVLANFiltering)
+        // An MTU that comes with the message goes along with those of the ports later.
+        batch.addLink(NewLink(name: name, kind: kind, mac: mac, mtu: settings.keepsMTU ? nil : settings.mtu))
         do throws(CNIError) {
             try host.send(batch)
             let name = name
             try owe("delete the bridge \(name)", to: &undo, sparesEveryPort: true) { host throws(CNIError) in
                 try host.deleteLink(ifExists: name)
+            }
+            if settings.keepsMTU || !settings.alias.isEmpty {
+                var own = LinkChange()
+                own.mtu = settings.keepsMTU ? settings.mtu : nil
+                own.alias = settings.alias.isEmpty ? nil : settings.alias
+                try change(own, &host)
             }
         } catch {
             // Another ADD was faster, and its bridge is as good as ours.
@@ -126,16 +134,16 @@ struct BridgeDevice {
     }
 
     /// Makes gateways and default routes out of what IPAM gave.
-    func completing(_ result: AddResult) -> AddResult {
+    public func completing(_ result: AddResult) -> AddResult {
         var result = result
         result.interfaces = []
         for position in result.ips.indices {
             result.ips[position].interface = 2
-            if configuration.isGateway && result.ips[position].gateway == nil {
+            if settings.isGateway && result.ips[position].gateway == nil {
                 result.ips[position].gateway = result.ips[position].address.network.successor
             }
         }
-        guard configuration.isDefaultGateway else { return result }
+        guard settings.isDefaultGateway else { return result }
         for (family, destination) in [(IPAddress.Family.v4, Prefix.defaultV4), (.v6, .defaultV6)] {
             let hasDefault = result.routes.contains { $0.destination == destination && $0.gateway != nil }
             if hasDefault { continue }
@@ -151,7 +159,7 @@ extension BridgeDevice {
     /// Owes an act on what attachments share; it is left out if another one has come to use the bridge meanwhile.
     ///
     /// With `sparesEveryPort` it is also left out if anything else is a port of the bridge.
-    func owe(
+    public func owe(
         _ act: String,
         to undo: inout UndoStack,
         sparesEveryPort: Bool = false,

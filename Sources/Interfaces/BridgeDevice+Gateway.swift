@@ -2,7 +2,6 @@
 
 import Addressing
 import CNI
-import Interfaces
 import Linux
 import Netlink
 
@@ -10,14 +9,14 @@ extension BridgeDevice {
     /// Gives the bridge the gateways' addresses and switches forwarding on, where the configuration asks for it.
     ///
     /// With a VLAN the addresses are on an interface in that VLAN, which is returned for the result.
-    func addGateways(
+    public func addGateways(
         for result: AddResult,
         on bridge: Link,
         _ host: inout Kernel,
         undo: inout UndoStack
     ) throws(CNIError) -> Link? {
-        guard configuration.isGateway, !result.ips.isEmpty else { return nil }
-        let device = configuration.vlan == 0 ? bridge : try ensureGatewayInterface(bridge, &host, undo: &undo)
+        guard settings.isGateway, !result.ips.isEmpty else { return nil }
+        let device = settings.vlan == 0 ? bridge : try ensureGatewayInterface(bridge, &host, undo: &undo)
         let wanted = result.ips.compactMap { ip in
             ip.gateway.flatMap { Prefix(address: $0, length: ip.address.length) }
         }
@@ -33,7 +32,7 @@ extension BridgeDevice {
             try makeRoom(for: prefix, among: foreign, on: device, &host, undo: &undo)
             try addAddress(prefix, to: device, &host, undo: &undo)
         }
-        return configuration.vlan == 0 ? nil : device
+        return settings.vlan == 0 ? nil : device
     }
 
     private func enableForwarding(_ family: IPAddress.Family, undo: inout UndoStack) throws(CNIError) {
@@ -62,7 +61,7 @@ extension BridgeDevice {
         let conflicts = present.filter { other in
             other.prefix.address.family == family && (family == .v4 || other.prefix.overlaps(wanted))
         }
-        if let conflict = conflicts.first, !configuration.forceAddress {
+        if let conflict = conflicts.first, !settings.forceAddress {
             throw CNIError(
                 .invalidConfiguration,
                 "\"\(device.name)\" already has an IP address different from \(wanted.description)",

@@ -2,7 +2,6 @@
 
 import Addressing
 import CNI
-import Interfaces
 import Linux
 import Netlink
 
@@ -11,19 +10,19 @@ extension BridgeDevice {
     func configurePort(_ veth: String, _ host: inout Kernel) throws(CNIError) {
         // Routers are for the bridge to listen to, if for anybody.
         try Sysctl.set("net/ipv6/conf/\(veth)/accept_ra", "0")
-        guard configuration.hairpinMode || configuration.portIsolation || configuration.needsVLANFiltering else {
+        guard settings.hairpinMode || settings.portIsolation || settings.needsVLANFiltering else {
             return
         }
         guard let port = try host.link(named: veth) else {
             throw CNIError(.kernel, "the interface \(veth) vanished while it was being set up", "try again")
         }
         var batch = MessageBatch()
-        if configuration.hairpinMode || configuration.portIsolation {
+        if settings.hairpinMode || settings.portIsolation {
             batch.setPort(
                 veth,
                 index: port.index,
-                hairpin: configuration.hairpinMode,
-                isolated: configuration.portIsolation ? true : nil
+                hairpin: settings.hairpinMode,
+                isolated: settings.portIsolation ? true : nil
             )
         }
         addVLANs(to: port, &batch)
@@ -33,7 +32,7 @@ extension BridgeDevice {
     /// Waits until the port passes frames, so that the container's first packet is not lost.
     ///
     /// The kernel notices the carrier in a work queue, usually before it is asked; then nothing is waited for.
-    func waitForPort(_ veth: String, isUsed: Bool, _ host: inout Kernel) throws(CNIError) -> Link {
+    public func waitForPort(_ veth: String, isUsed: Bool, _ host: inout Kernel) throws(CNIError) -> Link {
         let limit: Int64 = isUsed ? 5000 : 0
         let link = try host.link(named: veth, withinMilliseconds: limit) { link in
             link.isOperational && link.port?.isForwarding ?? false
@@ -52,7 +51,7 @@ extension BridgeDevice {
     }
 
     /// Compares the bridge and the port with what ADD made.
-    func check(port index: UInt32?, _ result: AddResult, _ host: inout Kernel) throws(CNIError) {
+    public func check(port index: UInt32?, _ result: AddResult, _ host: inout Kernel) throws(CNIError) {
         guard let bridge = try host.link(named: name) else { throw CNIError.drifted("the bridge \(name) is gone") }
         guard bridge.kind == "bridge" else { throw CNIError.drifted("\(name) is not a bridge any more") }
         guard bridge.isUp else { throw CNIError.drifted("the bridge \(name) is down") }
@@ -64,25 +63,25 @@ extension BridgeDevice {
                 "Bridge interface \(name) Mac doesn't match: \(bridge.mac?.description ?? "none"), not \(expected.mac)"
             )
         }
-        if configuration.promiscMode && bridge.promiscuity == 0 {
+        if settings.promiscMode && bridge.promiscuity == 0 {
             throw CNIError.drifted("the bridge \(name) is not promiscuous")
         }
         guard let index, let port = try host.link(index: index), port.master == bridge.index else {
             throw CNIError.drifted("CNI veth created for bridge \(name) was not found")
         }
         guard port.isUp else { throw CNIError.drifted("the host's interface \(port.name) is down") }
-        if configuration.hairpinMode && port.port?.hairpin != true {
+        if settings.hairpinMode && port.port?.hairpin != true {
             throw CNIError.drifted("hairpin mode is off on \(port.name)")
         }
-        if configuration.portIsolation && port.port?.isolated != true {
+        if settings.portIsolation && port.port?.isolated != true {
             throw CNIError.drifted("\(port.name) is not isolated")
         }
         try checkGateways(result, bridge, &host)
     }
 
     private func checkGateways(_ result: AddResult, _ bridge: Link, _ host: inout Kernel) throws(CNIError) {
-        guard configuration.isGateway else { return }
-        let device = configuration.vlan == 0 ? bridge : try host.link(named: "\(name).\(configuration.vlan)") ?? bridge
+        guard settings.isGateway else { return }
+        let device = settings.vlan == 0 ? bridge : try host.link(named: "\(name).\(settings.vlan)") ?? bridge
         let present = try host.addresses(of: device.index).map { $0.prefix.address }
         for gateway in result.ips.compactMap({ $0.gateway }) where !present.contains(gateway) {
             throw CNIError.drifted("the gateway \(gateway.description) is not an address of \(name) any more")

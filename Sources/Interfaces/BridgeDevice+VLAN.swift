@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNI
-import Interfaces
 import Linux
 import Netlink
 
@@ -11,15 +10,15 @@ extension BridgeDevice {
     /// The bridge itself is in no VLAN, so the host takes part as a container does: by a pair with one end in the bridge.
     /// Like the bridge it is shared and stays.
     func ensureGatewayInterface(_ bridge: Link, _ host: inout Kernel, undo: inout UndoStack) throws(CNIError) -> Link {
-        let gateway = "\(name).\(configuration.vlan)"
+        let gateway = "\(name).\(settings.vlan)"
         if let found = try host.link(named: gateway) { return found }
         let port = gatewayPort
         var batch = MessageBatch()
         batch.addLink(
             NewLink(
                 name: gateway,
-                kind: .veth(peer: VethPeer(name: port, mtu: configuration.mtu)),
-                mtu: configuration.mtu
+                kind: .veth(peer: VethPeer(name: port, mtu: settings.mtu)),
+                mtu: settings.mtu
             )
         )
         var change = LinkChange.up
@@ -47,11 +46,11 @@ extension BridgeDevice {
 
     /// Adds the messages that make a port a member of its VLANs.
     func addVLANs(to port: Link, _ batch: inout MessageBatch) {
-        guard configuration.needsVLANFiltering else { return }
+        guard settings.needsVLANFiltering else { return }
         // Number 1 is what the kernel puts on every new port.
-        if !configuration.preserveDefaultVlan { batch.removeVLANs(1...1, from: port.name, index: port.index) }
-        let trunk = configuration.vlanTrunk ?? []
-        let untagged = configuration.vlan == 0 && !trunk.isEmpty ? 1 : configuration.vlan
+        if !settings.preserveDefaultVlan { batch.removeVLANs(1...1, from: port.name, index: port.index) }
+        let trunk = settings.vlanTrunk ?? []
+        let untagged = settings.vlan == 0 && !trunk.isEmpty ? 1 : settings.vlan
         if untagged != 0 { batch.addVLANs(untagged...untagged, to: port.name, index: port.index, isUntagged: true) }
         for vlans in trunk { batch.addVLANs(vlans, to: port.name, index: port.index, isUntagged: false) }
     }
