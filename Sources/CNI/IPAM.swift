@@ -41,8 +41,16 @@ public struct IPAM: Sendable {
 
 extension Request {
     /// The IPAM plugin, or nothing if the configuration names none.
-    public func ipam() throws(CNIError) -> IPAM? {
+    ///
+    /// It reads the configuration as it came in, but for its own part of it if another one is given.
+    public func ipam(_ part: JSON? = nil) throws(CNIError) -> IPAM? {
         guard let type = try ipamType(), !type.isEmpty else { return nil }
+        var input = input
+        if let part {
+            var document = document
+            document["ipam"] = part
+            input = JSON.object(document).serialize()
+        }
         let delegate = try Delegate(type: type, environment: environment, input: input, signals: signals)
         return IPAM(delegate: delegate, version: version, needsLinkToRelease: type == "dhcp")
     }

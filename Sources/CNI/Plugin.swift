@@ -35,6 +35,20 @@ public protocol Plugin {
 
     /// Looks whether an ADD could succeed now.
     func status(_ request: Request<Configuration>) throws(CNIError)
+
+    /// The words by which people call the plugin themselves, such as reconcile.
+    static var words: [String] { get }
+
+    /// Does what a word asks for a network, and returns what to say of it.
+    func perform(_ word: String, _ request: Request<Configuration>) throws(CNIError) -> String
+}
+
+extension Plugin {
+    /// Nothing, because most plugins are called by runtimes alone.
+    public static var words: [String] { [] }
+
+    /// Is never called without a word.
+    public func perform(_ word: String, _ request: Request<Configuration>) throws(CNIError) -> String { "" }
 }
 
 /// The attachments that a runtime says are alive, in a request for garbage collection.

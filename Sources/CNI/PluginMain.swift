@@ -17,6 +17,7 @@ public enum PluginMain {
         Trace.begin(to: environment["CNI_TRACE"] ?? "", label: "\(P.name) \(command)")
         switch command {
         case "":
+            if let call = ManualCall(P.words) { exit(call.run(P(), environment, signals.rawValue) ? 0 : 1) }
             StandardStreams.log("CNI \(P.name) plugin \(suiteVersion)")
             StandardStreams.log("CNI protocol versions supported: \(Version.list(separator: ", "))")
             exit(0)

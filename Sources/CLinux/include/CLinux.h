@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "offload.h"
 #include "probe.h"
 
 // A file's identity, size and time of last modification: stat(2).
