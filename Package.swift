@@ -75,6 +75,7 @@ let executables: [(name: String, target: Target)] = [
         executable("Plugins/portmap", target: "PortmapPlugin", rulePlugin, links: ["mnl"])
     ),
     ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
+    ("vxlan", executable("Plugins/vxlan", target: "VxlanPlugin", interfacePlugin + ["Overlay"], links: ["mnl"])),
     ("tuning", executable("Plugins/tuning", target: "TuningPlugin", interfacePlugin, links: ["mnl"])),
     (
         "cnictl",
@@ -100,7 +101,8 @@ let libraries: [Target] = [
     library("SystemBus", ["CSystemBus", "Linux"]),
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
-    library("Interfaces", ["Addressing", "CNI", "Linux", "Netlink"]),
+    library("Interfaces", ["Addressing", "CNI", "JSON", "Linux", "Netlink"]),
+    library("Overlay", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]),
     library("Rules", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "NFTables"]),
 ]
 
@@ -124,6 +126,7 @@ let development: [Target] = [
     tests("CrashTests", ["Linux"]),
     tests("TuningTests", []),
     tests("CnictlTests", []),
+    tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
     .executableTarget(name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
 ]

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import Netlink
+
+/// The network below the overlay, seen from this host.
+public struct Underlay: Sendable {
+    /// The interface by which the others are reached.
+    public let link: Link
+    /// The address by which the others reach this host.
+    public let local: IPAddress
+    /// The networks whose hosts are on the same link.
+    private let onLink: [Prefix]
+
+    /// What a tunnel adds to each packet: the inner Ethernet header, VXLAN, UDP and the outer IP header.
+    public var overhead: UInt32 { local.family == .v4 ? 14 + 8 + 8 + 20 : 14 + 8 + 8 + 40 }
+
+    /// Whether a host is reached without a router.
+    public func isOnLink(_ address: IPAddress) -> Bool { onLink.contains { $0.contains(address) } }
+
+    /// Finds this host's place in the underlay.
+    ///
+    /// The address is the one that is given, or that of the host's own entry in the list of hosts, or the first one of the
+    /// interface. What is missing may still come, so the caller says what kind of failure that is.
+    public static func find(
+        interface: String?,
+        local: IPAddress?,
+        peers: [Peer],
+        missing: CNIError.Kind,
+        _ host: inout Kernel
+    ) throws(CNIError) -> Underlay {
+        let addresses = try host.addresses()
+        var named: Link?
+        if let interface {
+            named = try host.link(named: interface)
+            if named == nil {
+                throw CNIError(missing, "no interface \(interface)", "master: it must exist on the host")
+            }
+        }
+        guard let own = choose(local, peers, addresses, on: named) else {
+            throw nobody(local, peers, named, missing)
+        }
+        let index = named?.index ?? own.interface
+        guard let link = try host.link(index: index) else {
+            throw CNIError(missing, "the underlay has gone", "the interface \(index) was removed just now")
+        }
+        if named == nil, link.name == "lo" {
+            throw CNIError(
+                .invalidConfiguration,
+                "invalid network config",
+                "master is missing: \(own.prefix.address.description) is an address of lo; name the interface to the others"
+            )
+        }
+        guard link.isUp else {
+            throw CNIError(missing, "the interface \(link.name) is down", "master: the others are reached through it")
+        }
+        let networks = addresses.filter { $0.interface == index }.map { $0.prefix.masked }
+        return Underlay(link: link, local: own.prefix.address, onLink: networks)
+    }
+
+    private static func choose(
+        _ local: IPAddress?,
+        _ peers: [Peer],
+        _ addresses: [InterfaceAddress],
+        on link: Link?
+    ) -> InterfaceAddress? {
+        if let local { return addresses.first { $0.prefix.address == local } }
+        // Few addresses and many hosts, so this way round.
+        for peer in peers {
+            for address in addresses where !address.hasFailed && peer.publicIPs.contains(address.prefix.address) {
+                return address
+            }
+        }
+        guard let link else { return nil }
+        // Nobody can tell the family but those that are listed.
+        let family = peers.first?.publicIPs.first?.family
+        let usable = addresses.filter { address in
+            address.interface == link.index && address.scope == 0 && !address.hasFailed
+        }
+        return usable.first { $0.prefix.address.family == (family ?? .v4) } ?? (family == nil ? usable.first : nil)
+    }
+
+    private static func nobody(
+        _ local: IPAddress?,
+        _ peers: [Peer],
+        _ link: Link?,
+        _ kind: CNIError.Kind
+    ) -> CNIError {
+        if let local {
+            return CNIError(
+                kind,
+                "no interface has the address \(local.description)",
+                "local: it must be an address of this host"
+            )
+        }
+        if let link {
+            return CNIError(
+                kind,
+                "the interface \(link.name) has no address that can be used",
+                "master: it needs a global address of the family of the other hosts"
+            )
+        }
+        return CNIError(
+            kind,
+            "this host does not find itself",
+            peers.isEmpty
+                ? "give local, the address by which the others reach this host, or master, its interface"
+                : "none of the \(peers.count) listed hosts has an address of this one as publicIP; add it, or give local"
+        )
+    }
+}

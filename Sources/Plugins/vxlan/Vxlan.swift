@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import JSON
+import Linux
+import Netlink
+import Overlay
+
+/// Connects a container to a bridge on the host, and the hosts of the network with each other by a VXLAN tunnel.
+///
+/// The tunnel and what leads through it are the host's and not the attachment's: they follow from the configuration, and
+/// each ADD only corrects what differs. So an attachment costs the same however many hosts and containers there are.
+struct Vxlan: Plugin {
+    static let name = "vxlan"
+
+    func add(_ request: Request<VxlanConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
+        let (configuration, attachment) = (request.configuration, request.attachment)
+        try configuration.refuseUnsupported()
+        var host = try Kernel.open()
+        let network = try VxlanNetwork(configuration, attachment.network, &host)
+        let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: network.mtu)
+        let netns = try request.openNamespace()
+        // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
+        if !NetworkNamespace.isCurrent(request.netns) {
+            undo.keep(
+                try CNIError.attempt("wait for another ADD") { () throws(Errno) in
+                    try netns.lock(shared: false, limitMilliseconds: 30_000)
+                }
+            )
+        }
+        var inside = try ContainerInterface.open(attachment, in: netns)
+        try VethPair.refuseExisting(attachment, &host)
+
+        // Another process, which finds the addresses while this one makes the links.
+        let ipam = try request.ipam(configuration.ipam(request.document, network.subnets))
+        var leasing = try ipam?.startAdd()
+        if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
+
+        let device = BridgeDevice(network.bridgeSettings(), ownPort: attachment.hostInterface)
+        let bridge = try network.attach(pair, to: device, in: netns, &host, undo: &undo)
+        try inside.prepare(in: netns, detectsDuplicates: false)
+        var result = AddResult()
+        if var running = leasing.take(), let ipam { result = device.completing(try ipam.finishAdd(&running)) }
+        try inside.configure(result, in: netns)
+        _ = try device.addGateways(for: result, on: bridge, &host, undo: &undo)
+        let port = try device.waitForPort(attachment.hostInterface, isUsed: true, &host)
+        if !result.ips.isEmpty { try inside.announce(pair.containerMAC) }
+
+        let mac = pair.containerMAC.description
+        result.interfaces = [
+            Interface(try host.link(named: bridge.name) ?? bridge),
+            Interface(port),
+            Interface(name: attachment.interface, mac: mac, sandbox: request.netns, mtu: port.mtu),
+        ]
+        if let tunnel = try host.link(named: network.tunnel.name) { result.interfaces.append(Interface(tunnel)) }
+        if !configuration.dns.isEmpty { result.dns = configuration.dns }
+        return result
+    }
+
+    func delete(_ request: Request<VxlanConfiguration>) throws(CNIError) {
+        var effort = BestEffort()
+        effort.attempt { () throws(CNIError) in
+            var host = try Kernel.open()
+            try host.deleteLink(ifExists: request.attachment.hostInterface)
+        }
+        effort.attempt { () throws(CNIError) in try releasing(request)?.delete() }
+        effort.attempt { () throws(CNIError) in try tearDown(request) }
+        try effort.finish()
+    }
+
+    func check(_ request: Request<VxlanConfiguration>) throws(CNIError) {
+        var host = try Kernel.open()
+        let network = try VxlanNetwork(request.configuration, request.attachment.network, &host)
+        try request.ipam(request.configuration.ipam(request.document, network.subnets))?.check()
+        let result = try request.requiredPreviousResult()
+        let expected = try request.containerInterface(in: result)
+        let netns = try request.openNamespace()
+        var container = try ContainerCheck(expected, in: netns)
+        let link = try container.link(kind: "veth")
+        try container.addressesAndRoutes(result, on: link)
+        let device = BridgeDevice(network.bridgeSettings(), ownPort: request.attachment.hostInterface)
+        try device.check(port: link.peer, result, &host)
+        if let complaint = try network.complaint(&host) {
+            throw CNIError(.drifted, complaint, "\"vxlan reconcile\" with the network's file, or any ADD, corrects it")
+        }
+    }
+
+    func collect(_ request: Request<VxlanConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
+        var effort = BestEffort()
+        effort.attempt { () throws(CNIError) in
+            var host = try Kernel.open()
+            try host.deleteHostInterfaces(of: request.attachment.network, keeping: valid)
+        }
+        effort.attempt { () throws(CNIError) in try releasing(request)?.collect() }
+        effort.attempt { () throws(CNIError) in try tearDown(request) }
+        try effort.finish()
+    }
+
+    func status(_ request: Request<VxlanConfiguration>) throws(CNIError) {
+        try request.configuration.refuseUnsupported()
+        var host = try Kernel.open()
+        let network = try VxlanNetwork(request.configuration, request.attachment.network, missing: .notReady, &host)
+        try request.ipam(request.configuration.ipam(request.document, network.subnets))?.status()
+        let name = request.configuration.bridge.name
+        guard let bridge = try host.link(named: name) else { return }
+        guard bridge.kind == "bridge" else {
+            throw CNIError(
+                .notReady,
+                "\"\(name)\" already exists but is not a bridge",
+                "it is a \"\(bridge.kind)\" interface"
+            )
+        }
+        // BR_MAX_PORTS of the kernel.
+        let count = try host.links(master: bridge.index).count
+        guard count < 1023 else {
+            throw CNIError(.notReady, "the bridge \(name) is full", "it has \(count) ports, and there can be 1023")
+        }
+    }
+
+    /// What gives addresses back, which works although this host may not find its place any more.
+    private func releasing(_ request: Request<VxlanConfiguration>) throws(CNIError) -> IPAM? {
+        try request.ipam(request.configuration.ipam(request.document, request.configuration.subnets))
+    }
+}

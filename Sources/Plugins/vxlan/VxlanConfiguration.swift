@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Interfaces
+import JSON
+import Overlay
+
+/// The keys that the plugin reads.
+struct VxlanConfiguration: PluginConfiguration {
+    /// How the hosts share the network.
+    enum Mode {
+        /// Each host has subnets of its own.
+        case routed
+        /// All hosts are on one link.
+        case bridged
+    }
+
+    var mode = Mode.routed
+    var vni: UInt32 = 1
+    var port: UInt16 = 8472
+    var device = ""
+    var master: String?
+    var local: IPAddress?
+    var networks: [Prefix] = []
+    var subnets: [Prefix] = []
+    var mtu: UInt32?
+    var learning: Bool?
+    var directRouting = false
+    var txChecksumOffload: Bool?
+    var neighSuppress: Bool?
+    var ttl: UInt8?
+    var group: IPAddress?
+    /// Whether somebody else looks after what leads to the others.
+    var isExternal = false
+    /// Whether the last attachment takes all along.
+    var tearsDown = false
+    var ipMasq = false
+    var dns = DNS()
+    let peers: PeerSource
+    private(set) var bridge: BridgeSettings
+    private var mac = RequestedMAC()
+
+    init(_ node: ConfigNode) throws(ConfigError) {
+        vni = try node.integer("vni", in: 1...0xFF_FFFF).map { UInt32($0) } ?? vni
+        peers = try PeerSource(node, identifier: vni)
+        bridge = BridgeSettings(name: try node.interfaceName("bridge") ?? "cni-vx\(vni)")
+        device = try node.interfaceName("device") ?? "vxlan.\(vni)"
+        port = try node.integer("port", in: 1...65535).map { UInt16($0) } ?? port
+        mode = try node.choice("mode", ["routed", "bridged"]) == "bridged" ? .bridged : .routed
+        isExternal = try node.choice("controlPlane", ["static", "external"]) == "external"
+        tearsDown = try node.choice("teardown", ["never", "auto"]) == "auto"
+        master = try node.interfaceName("master")
+        local = try node.address("local")
+        networks = try node.prefixes("network")
+        subnets = try node.prefixes("subnet")
+        mtu = try node.integer("mtu", in: 0...65535).flatMap { $0 == 0 ? nil : UInt32($0) }
+        learning = try node.bool("learning")
+        directRouting = try node.bool("directRouting") ?? false
+        neighSuppress = try node.bool("neighSuppress")
+        ttl = try node.integer("ttl", in: 1...255).map { UInt8($0) }
+        txChecksumOffload = try node.offload("txChecksumOffload")
+        ipMasq = try node.bool("ipMasq") ?? false
+        if let dns = try node.member("dns") { self.dns = try DNS(dns) }
+        mac = try RequestedMAC(node)
+        try readGroup(node)
+        try readBridge(node)
+        if mode == .routed, networks.isEmpty, !isExternal {
+            throw node.fails("network is missing: the range of which each host has a part, such as 10.5.0.0/16")
+        }
+    }
+
+    private mutating func readGroup(_ node: ConfigNode) throws(ConfigError) {
+        guard let group = try node.address("group") else { return }
+        guard group.isMulticast else {
+            throw node.fails("group: \(group.description) is not a group such as 239.1.1.1 or ff05::100")
+        }
+        guard mode == .bridged else { throw node.fails("group: needs \"mode\": \"bridged\"") }
+        guard peers.isEmpty, !isExternal else {
+            throw node.fails("group: the hosts find each other by it, so neither peers nor controlPlane go with it")
+        }
+        self.group = group
+    }
+
+    private mutating func readBridge(_ node: ConfigNode) throws(ConfigError) {
+        bridge.isDefaultGateway = try node.bool("isDefaultGateway") ?? (mode == .routed)
+        // In a routed network nobody but the host leads out of it.
+        bridge.isGateway = try node.bool("isGateway") ?? false || bridge.isDefaultGateway || mode == .routed
+        bridge.forceAddress = try node.bool("forceAddress") ?? false
+        bridge.hairpinMode = try node.bool("hairpinMode") ?? false
+        bridge.portIsolation = try node.bool("portIsolation") ?? false
+    }
+
+    /// The hardware address that the container's end shall have.
+    func requestedMAC(_ request: Request<Self>) throws(CNIError) -> MACAddress? { try mac.address(request) }
+
+    /// Refuses what is not there yet: a container that only seems to be connected is worse than none.
+    func refuseUnsupported() throws(CNIError) {
+        guard ipMasq else { return }
+        let message = "unsupported field in network config: ipMasq = true"
+        throw CNIError(.unsupportedField, message, "set ipMasq to false and masquerade on the host by other means")
+    }
+
+    /// Whether the device notes who is behind which host.
+    var learns: Bool { learning ?? (mode == .bridged && !isExternal) }
+}
+
+extension ConfigNode {
+    /// One of a few words, of which the first is the default.
+    fileprivate func choice(_ key: String, _ words: [String]) throws(ConfigError) -> String {
+        guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return words[0] }
+        guard words.contains(text) else {
+            throw node.fails("\"\(text)\" is none of \(words.joined(separator: ", "))")
+        }
+        return text
+    }
+
+    /// On, off, or nothing for auto; a truth value does as well.
+    fileprivate func offload(_ key: String) throws(ConfigError) -> Bool? {
+        guard let node = try member(key) else { return nil }
+        if case .bool(let value) = node.json { return value }
+        switch try choice(key, ["auto", "on", "off"]) {
+        case "on": return true
+        case "off": return false
+        default: return nil
+        }
+    }
+}

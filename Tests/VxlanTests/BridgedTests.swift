@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import JSON
+import Support
+import Testing
+
+/// Hosts on one stretched link.
+@Suite("vxlan: bridged", .ownNetworkNamespace)
+struct BridgedTests {
+    private let cluster: Cluster
+    init() throws { cluster = try Cluster() }
+
+    private func reaches(_ from: Int, _ address: String, on to: Int) throws -> Bool {
+        let conversation = try Conversation(from: cluster.containers[from], to: address, in: cluster.containers[to])
+        return conversation?.goesOn() ?? false
+    }
+
+    private func expectAllReachable(sourceLocation: SourceLocation = #_sourceLocation) throws {
+        for from in 0..<3 {
+            for to in 0..<3 where to != from {
+                for address in ["10.6.\(to + 1).2", "fd06::\(to + 1):0:0:2"] {
+                    #expect(
+                        try reaches(from, address, on: to),
+                        "container \(from + 1) to \(address)",
+                        sourceLocation: sourceLocation
+                    )
+                }
+            }
+        }
+    }
+
+    @Test(arguments: ["192.168.9.", "fd09::"], [true, false])
+    func containersOfAllHostsAreNeighbours(underlay: String, learning: Bool) throws {
+        try cluster.attachAll(.bridged(over: underlay, ["learning": .bool(learning)]))
+        try expectAllReachable()
+        // They are on one link: nobody passes packets on.
+        #expect(try TestHost.run("ip neigh show", in: cluster.containers[0]).contains("10.6.2.2"))
+        let learnt = try cluster.hosts[0].run("bridge fdb show dev vxlan.42").split(separator: "\n")
+            .filter { $0.contains("self") && !$0.contains("permanent") }
+        #expect(learnt.isEmpty != learning, "\(learnt)")
+    }
+
+    @Test(arguments: [("192.168.9.", 1450), ("fd09::", 1430)])
+    func packetsAreAsLargeAsTheUnderlayAllows(underlay: String, inner: Int) throws {
+        try cluster.attachAll(.bridged(over: underlay))
+        for address in ["10.6.2.2", "fd06::2:0:0:2"] {
+            let (from, to) = (cluster.containers[0], cluster.containers[1])
+            #expect(try Datagram.send(inner, from: from, to: address, in: to) == .arrived)
+            #expect(try Datagram.send(inner + 1, from: from, to: address, in: to) == .refused)
+        }
+    }
+
+    @Test func eachHostIsAGatewayOfItsOwn() throws {
+        try cluster.attachAll(.bridged(["isDefaultGateway": true]))
+        #expect(try TestHost.run("ip route", in: cluster.containers[1]).contains("default via 10.6.2.1"))
+        try expectAllReachable()
+        for address in ["10.6.1.1", "10.6.3.1", "fd06::3:0:0:1"] {
+            let host = cluster.hosts[address.contains("3") ? 2 : 0].space
+            let conversation = try Conversation(from: cluster.containers[1], to: address, in: host)
+            #expect(conversation?.goesOn() == true, "\(address)")
+        }
+    }
+
+    @Test(arguments: [("192.168.9.", "239.1.1.1"), ("fd09::", "ff05::100")])
+    func hostsFindEachOtherByAGroup(underlay: String, group: String) throws {
+        for (number, (host, container)) in zip(cluster.hosts, cluster.containers).enumerated() {
+            // The underlay passes on what nobody has joined as well, so it is the kernel that must join.
+            let network = OverlayNetwork.bridged([
+                "peers": nil, "group": .string(group), "local": .string("\(underlay)\(number + 1)"),
+                "subnet": .string("10.6.\(number + 1).0/24,fd06:0:0:0:\(number + 1)::/80"),
+            ])
+            let result = try host.add(network, container)
+            try host.call("CHECK", network.with(["prevResult": result]), container).succeeded()
+            #expect(try host.reconcile(network) == "vxlan.42: all is as it is to be\n")
+        }
+        #expect(try cluster.hosts[0].run("ip maddress show dev eth0").contains(group))
+        try expectAllReachable()
+    }
+
+    @Test func somebodyElseLooksAfterTheEntries() throws {
+        let network = OverlayNetwork.bridged(["controlPlane": "external"])
+        try cluster.attachAll(network)
+        for host in cluster.hosts {
+            #expect(try !host.run("bridge fdb show dev vxlan.42").contains("dst"))
+            let port = try host.run("bridge -d link show dev vxlan.42")
+            #expect(port.contains("learning off") && port.contains("neigh_suppress on"), "\(port)")
+            #expect(try host.run("ip -d link show vxlan.42").contains("nolearning"))
+        }
+        #expect(try !reaches(0, "10.6.2.2", on: 1))
+        for (host, other) in [(0, 2), (1, 1)] {
+            let line = "bridge fdb append 00:00:00:00:00:00 dev vxlan.42 dst 192.168.9.\(other)"
+            try cluster.hosts[host].run(line)
+        }
+        #expect(try reaches(0, "10.6.2.2", on: 1))
+        #expect(try cluster.hosts[0].reconcile(network) == "vxlan.42: all is as it is to be\n")
+        #expect(try cluster.hosts[0].run("bridge fdb show dev vxlan.42").contains("dst 192.168.9.2"))
+    }
+
+    @Test func whoIsKnownIsNotAskedFor() throws {
+        try cluster.attachAll(.bridged())
+        let words = try TestHost.run("ip -o link show eth0", in: cluster.containers[1]).split(separator: " ")
+        let mac = String(words[try #require(words.firstIndex(of: "link/ether")) + 1])
+        let peers: [JSON] = [
+            ["publicIP": "192.168.9.1", "subnet": "10.6.1.0/24"],
+            [
+                "publicIP": "192.168.9.2", "subnet": "10.6.2.0/24",
+                "endpoints": [
+                    ["address": "10.6.2.2", "mac": .string(mac)], ["address": "fd06::2:0:0:2", "mac": .string(mac)],
+                ],
+            ],
+        ]
+        let network = OverlayNetwork.bridged(["peers": .array(peers), "neighSuppress": true, "learning": false])
+        let host = cluster.hosts[0]
+        try host.reconcile(network)
+        let forwarding = try host.run("bridge fdb show dev vxlan.42")
+        #expect(forwarding.contains("\(mac) dst 192.168.9.2 self permanent"))
+        #expect(forwarding.contains("\(mac) master cni-vx42 static"))
+        #expect(try host.run("ip neigh show dev cni-vx42 nud permanent").contains("10.6.2.2 lladdr \(mac)"))
+        #expect(try host.reconcile(network) == "vxlan.42: all is as it is to be\n")
+        // Nothing that is flooded arrives any more, so the answer is the bridge's.
+        try host.run("bridge fdb del 00:00:00:00:00:00 dev vxlan.42 dst 192.168.9.2")
+        try TestHost.run("ip neigh flush dev eth0", in: cluster.containers[0])
+        #expect(try reaches(0, "10.6.2.2", on: 1))
+        #expect(try reaches(0, "fd06::2:0:0:2", on: 1))
+        // What is not said any more goes again.
+        #expect(try host.reconcile(.bridged()) != "")
+        #expect(try host.run("ip neigh show dev cni-vx42 nud permanent") == "")
+        #expect(try !host.run("bridge fdb show dev vxlan.42").contains("static"))
+    }
+}
