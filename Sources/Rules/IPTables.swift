@@ -46,11 +46,17 @@ public struct IPTables: Sendable {
         return found
     }
 
-    /// What is in a table.
-    public func list(_ table: String) throws(CNIError) -> Snapshot {
-        let text = try run("save", ["-t", table], "")
+    /// What is in a table, or in two as if they were one.
+    public func list(_ table: String, and other: String? = nil) throws(CNIError) -> Snapshot {
+        let text = try run("save", other == nil ? ["-t", table] : [], "")
         var snapshot = Snapshot(chains: [], policies: [], rules: [])
+        var isWanted = true
         for line in text.split(separator: UInt8(ascii: "\n")) {
+            if line.first == UInt8(ascii: "*") {
+                let name = String(decoding: line.dropFirst(), as: UTF8.self)
+                isWanted = name == table || name == other
+            }
+            guard isWanted else { continue }
             if line.first == UInt8(ascii: "-") { snapshot.rules.append(String(decoding: line, as: UTF8.self)) }
             guard line.first == UInt8(ascii: ":") else { continue }
             let words = line.dropFirst().split(separator: UInt8(ascii: " "))
@@ -62,11 +68,19 @@ public struct IPTables: Sendable {
     }
 
     /// Changes a table: each line is a command with its arguments, or with a colon in front the name of a chain to be made
-    /// empty.
+    /// empty, or with a star that of another table, for which the rest is.
+    ///
+    /// It is all or nothing in each table.
     public func change(_ table: String, _ lines: [String]) throws(CNIError) {
         if lines.isEmpty { return }
         var text = joined("*", table, "\n")
-        for line in lines { text += line.utf8.first == UInt8(ascii: ":") ? joined(line, " - [0:0]\n") : line + "\n" }
+        for line in lines {
+            switch line.utf8.first {
+            case UInt8(ascii: ":"): text += line + " - [0:0]\n"
+            case UInt8(ascii: "*"): text += joined("COMMIT\n", line, "\n")
+            default: text += line + "\n"
+            }
+        }
         _ = try run("restore", ["--noflush", "-w", "10"], text + "COMMIT\n")
     }
 
@@ -143,7 +157,8 @@ extension IPTables {
 
         /// The rules of a chain.
         public func inChain(_ chain: String) -> [String] {
-            rules.filter { $0.utf8.starts(with: joined("-A ", chain, " ").utf8) }
+            let front = joined("-A ", chain, " ")
+            return rules.filter { $0.utf8.starts(with: front.utf8) }
         }
     }
 }

@@ -201,10 +201,11 @@ public struct SharedTable: Sendable {
         return true
     }
 
-    /// Asks the kernel whether the rules could be had, without making any; for STATUS.
-    public func probe() throws(CNIError) {
+    /// Asks the kernel whether the rules could be had, and one more, without making any; for STATUS.
+    public func probe(_ rule: String? = nil) throws(CNIError) {
         var base = Transaction(joined("use the table ", table.description), in: table)
         found(&base, isNew: false)
+        if let rule { base.add(.rule(in: Record.kept, rule)) }
         do throws(RulesError) {
             var rules = try Rules.open()
             try rules.check(base)

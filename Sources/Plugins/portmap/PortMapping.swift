@@ -61,10 +61,10 @@ struct PortMapping: Equatable, Sendable {
         joined(hostIP?.description ?? "*", " ", transport.rawValue, " ", String(hostPort))
     }
 
-    /// What mappings are sorted by, so that those of neighbouring ports come one after the other.
+    /// What mappings are sorted by: those for one address go first, and those of neighbouring ports come one after the other.
     static func precedes(_ left: PortMapping, _ right: PortMapping) -> Bool {
         if left.hostIP != right.hostIP {
-            guard let mine = left.hostIP, let other = right.hostIP else { return left.hostIP == nil }
+            guard let mine = left.hostIP, let other = right.hostIP else { return left.hostIP != nil }
             return mine < other
         }
         if left.transport != right.transport { return left.transport.rawValue < right.transport.rawValue }

@@ -41,11 +41,12 @@ extension PortmapChains {
     private static func remove(_ chain: String, _ tables: IPTables) throws(CNIError) {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
-        let present = try tables.list(nat)
+        let present = try tables.list(nat, and: raw)
         guard present.chains.contains(chain) else { return }
         let references = present.leading(to: chain)
         var lines = references.map { $0.deletion }
         var chains = [chain]
+        var last: [String] = []
         if present.inChain(entry).allSatisfy({ references.contains($0) }) {
             for shared in [entry, masquerade, setMark] where present.chains.contains(shared) {
                 lines += present.leading(to: shared).filter { !$0.utf8.starts(with: "-A CNI-DN-".utf8) }.map {
@@ -53,9 +54,10 @@ extension PortmapChains {
                 }
                 chains.append(shared)
             }
+            if present.rules.contains(shield) { last = ["*" + raw, shield.deletion] }
         }
         // First all rules and then all chains: iptables-nft has trouble with what is in use in between.
-        try tables.change(nat, lines + chains.map { "-F " + $0 } + chains.map { "-X " + $0 })
+        try tables.change(nat, lines + chains.map { "-F " + $0 } + chains.map { "-X " + $0 } + last)
         var elements: [Element] = []
         for rule in present.inChain(chain) where rule.value(of: "-j") == "DNAT" {
             guard let transport = rule.value(of: "-p"), let port = rule.value(of: "--dport") else { continue }
@@ -73,23 +75,26 @@ extension PortmapChains {
     /// Whether everything is there that ADD made.
     func areThere(_ mappings: [PortMapping], _ targets: [Target], _ style: Style) throws(CNIError) -> Bool {
         for target in targets {
-            let own = mappings.filter { $0.applies(to: target.address.family) }
-            let present = try IPTables(target.address.family).list(Self.nat)
-            let expected = rules(own, target, style)
-            guard present.inChain(chain).count == expected.count, !present.leading(to: chain).isEmpty else {
+            let family = target.address.family
+            let own = mappings.filter { $0.applies(to: family) }
+            let present = try IPTables(family).list(Self.nat, and: Self.raw)
+            let conditions = style.conditions(family)
+            let (narrow, wide) = entries(own, conditions)
+            let (expected, found) = (narrow + wide, present.leading(to: chain))
+            guard present.inChain(chain) == rules(own, target, style), found.count == expected.count,
+                (shared(style, present) + loopback(style, family, present)).isEmpty
+            else {
                 return false
             }
-            for mapping in own {
-                let port = String(mapping.hostPort)
-                let isThere = present.inChain(chain).contains { rule in
-                    rule.value(of: "-j") == "DNAT" && rule.value(of: "--dport") == port
-                        && rule.value(of: "-p") == mapping.transport.rawValue
-                }
-                if !isThere { return false }
-            }
-            for hook in ["PREROUTING", "OUTPUT"]
-            where !present.inChain(hook).contains(where: { $0.value(of: "-j") == Self.entry }) {
-                return false
+            // What iptables makes of conditions only iptables knows.
+            let options = Self.nameDestination(conditions) ? ["-p", "--dports"] : ["-p", "--dports", "-d"]
+            for (rule, wanted) in zip(found, expected) {
+                let isSame =
+                    conditions.isEmpty
+                    ? rule == joined("-A ", Self.entry, wanted)
+                    : rule.value(of: "-A") == Self.entry
+                        && options.allSatisfy { rule.value(of: $0) == wanted.value(of: $0) }
+                if !isSame { return false }
             }
         }
         return true

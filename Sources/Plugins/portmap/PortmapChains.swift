@@ -11,9 +11,14 @@ import Rules
 /// the other one made.
 struct PortmapChains {
     static var nat: String { "nat" }
+    static var raw: String { "raw" }
     static var entry: String { "CNI-HOSTPORT-DNAT" }
     static var setMark: String { "CNI-HOSTPORT-SETMARK" }
     static var masquerade: String { "CNI-HOSTPORT-MASQ" }
+    /// With route_localnet a neighbour could reach what listens on the host's loopback only, and ports that are published there.
+    static var shield: String {
+        "-A PREROUTING -d 127.0.0.0/8 ! -i lo -m comment --comment \"CNI portfwd loopback\" -j DROP"
+    }
 
     let attachment: Attachment
     /// The name of the container's chain, of which the interface is no part.
@@ -29,55 +34,40 @@ struct PortmapChains {
         return "CNI-DN-" + String(decoding: hash.utf8.prefix(21), as: UTF8.self)
     }
 
-    /// Adds the mappings, one call of iptables for each family.
+    /// Adds the mappings: two calls of iptables for each family, of which one reads.
     func add(_ mappings: [PortMapping], _ targets: [Target], _ style: Style) throws(CNIError) {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
+        var snapshots: [IPTables.Snapshot] = []
+        var holders = Holders()
         for target in targets {
+            let present = try IPTables(target.address.family).list(Self.nat, and: Self.raw)
+            findHolders(mappings, target, present, &holders)
+            snapshots.append(present)
+        }
+        try holders.refuseLiving()
+        for (target, present) in zip(targets, snapshots) {
             let family = target.address.family
             let own = mappings.filter { $0.applies(to: family) }
-            let tables = IPTables(family)
-            let present = try tables.list(Self.nat)
-            try refuseTaken(own, present)
-            var lines = present.leading(to: chain).map { $0.deletion } + [":" + chain]
-            lines += shared(style, family, present)
-            lines += entries(own, style.conditions(family)) + rules(own, target, style)
-            try tables.change(Self.nat, lines)
+            let dead = holders.chains.filter { present.chains.contains($0) }
+            var lines = (dead + [chain]).flatMap { present.leading(to: $0) }.map { $0.deletion }
+            lines += dead.map { "-F " + $0 } + [":" + chain] + shared(style, present)
+            let (narrow, wide) = entries(own, style.conditions(family))
+            lines +=
+                narrow.reversed().map { joined("-I ", Self.entry, $0) } + wide.map { joined("-A ", Self.entry, $0) }
+            lines += rules(own, target, style) + dead.map { "-X " + $0 } + loopback(style, family, present)
+            try IPTables(family).change(Self.nat, lines)
         }
         if style.snat, let interface = Localnet.interface(targets) { try Localnet.set(interface, true) }
     }
 
-    /// Refuses a port that leads to another container.
-    private func refuseTaken(_ mappings: [PortMapping], _ present: IPTables.Snapshot) throws(CNIError) {
-        for rule in present.rules where rule.utf8.starts(with: "-A CNI-DN-".utf8) && rule.value(of: "-j") == "DNAT" {
-            guard let holder = rule.value(of: "-A"), holder != chain else { continue }
-            for mapping in mappings {
-                guard rule.value(of: "-p") == mapping.transport.rawValue,
-                    rule.value(of: "--dport") == String(mapping.hostPort),
-                    rule.value(of: "-d")
-                        == mapping.hostIP.map({ joined($0.description, "/", String($0.family.hostLength)) })
-                else {
-                    continue
-                }
-                let owner = present.leading(to: holder).first ?? holder
-                // Another attachment of the same container: the first rule serves, and the other one after it.
-                if owner.mentions(joined("id: \\\"", attachment.containerID, "\\\"")) { continue }
-                throw CNIError(
-                    .portTaken,
-                    "a host port is taken",
-                    joined(
-                        mapping.description,
-                        " belongs to ",
-                        owner,
-                        "; publish another port or address, or end that attachment by DEL or GC"
-                    )
-                )
-            }
-        }
+    /// An address as iptables prints it.
+    static func text(_ address: IPAddress) -> String {
+        joined(address.description, "/", String(address.family.hostLength))
     }
 
     /// What all containers share, as far as it is missing.
-    private func shared(_ style: Style, _ family: IPAddress.Family, _ present: IPTables.Snapshot) -> [String] {
+    func shared(_ style: Style, _ present: IPTables.Snapshot) -> [String] {
         var lines: [String] = []
         if !present.chains.contains(Self.entry) { lines.append("-N " + Self.entry) }
         for hook in ["PREROUTING", "OUTPUT"]
@@ -120,56 +110,78 @@ struct PortmapChains {
         return text.utf8.count <= 255 ? text : String(decoding: text.utf8.prefix(252), as: UTF8.self) + "..."
     }
 
-    /// The rules that lead to the container's chain: a match takes 15 ports.
-    private func entries(_ mappings: [PortMapping], _ conditions: String) -> [String] {
-        let comment = IPTables.quoted(Self.comment(attachment.network, attachment.containerID))
-        var lines: [String] = []
-        for transport in [PortMapping.Transport.sctp, .tcp, .udp] {
-            var ports: [String] = []
-            for mapping in mappings where mapping.transport == transport {
-                let port = String(mapping.hostPort)
-                if !ports.contains(port) { ports.append(port) }
-            }
-            for start in stride(from: 0, to: ports.count, by: 15) {
-                lines.append(
-                    joined(
-                        "-A ",
-                        Self.entry,
-                        " -p ",
-                        transport.rawValue,
-                        " -m comment --comment ",
-                        comment,
-                        " -m multiport --dports ",
-                        ports[start..<min(start + 15, ports.count)].joined(separator: ","),
-                        conditions.isEmpty ? "" : " ",
-                        conditions,
-                        " -j ",
-                        chain
-                    )
-                )
-            }
-        }
-        return lines
+    /// The rule that guards the host's loopback, if it is needed and missing.
+    func loopback(_ style: Style, _ family: IPAddress.Family, _ present: IPTables.Snapshot) -> [String] {
+        if !style.snat || family == .v6 || present.rules.contains(Self.shield) { return [] }
+        return ["*" + Self.raw, "-I" + String(decoding: Array(Self.shield.utf8.dropFirst(2)), as: UTF8.self)]
     }
 
-    /// The rules of the container's chain.
+    /// What leads to the container's chain, for one address and for all: a match takes 15 ports.
+    func entries(_ mappings: [PortMapping], _ conditions: String) -> (narrow: [String], wide: [String]) {
+        let comment = IPTables.quoted(Self.comment(attachment.network, attachment.containerID))
+        let isFree = !Self.nameDestination(conditions)
+        var narrow: [String] = []
+        var wide: [String] = []
+        var next = 0
+        while next < mappings.count {
+            let first = mappings[next]
+            var ports: [String] = []
+            while next < mappings.count, ports.count < 15, mappings[next].hostIP == first.hostIP,
+                mappings[next].transport == first.transport
+            {
+                let port = String(mappings[next].hostPort)
+                if ports.last != port { ports.append(port) }
+                next += 1
+            }
+            let host = isFree ? first.hostIP.map { " -d " + Self.text($0) } : nil
+            let rule = joined(
+                host ?? "",
+                " -p ",
+                first.transport.rawValue,
+                " -m comment --comment ",
+                comment,
+                " -m multiport --dports ",
+                ports.joined(separator: ","),
+                conditions.isEmpty ? "" : " ",
+                conditions,
+                " -j ",
+                chain
+            )
+            if first.hostIP == nil { wide.append(rule) } else { narrow.append(rule) }
+        }
+        return (narrow, wide)
+    }
+
+    /// Whether conditions speak of the destination, which a rule can do but once.
+    static func nameDestination(_ conditions: String) -> Bool {
+        ["-d", "--dst", "--destination"].contains { conditions.value(of: $0) != nil }
+    }
+
+    /// The rules of the container's chain, as iptables prints them.
     func rules(_ mappings: [PortMapping], _ target: Target, _ style: Style) -> [String] {
-        let isV4 = target.address.family == .v4
-        let address = target.address.description
         let marking = style.externalSetMarkChain ?? Self.setMark
+        var sources: [String] = []
+        if style.snat {
+            let network = target.prefix.masked
+            sources = style.masqAll || network.length == 0 ? [""] : [" -s " + network.description]
+            if target.address.family == .v4, !style.masqAll { sources.append(" -s 127.0.0.1/32") }
+        }
         var lines: [String] = []
         for mapping in mappings {
-            let transport = mapping.transport.rawValue
-            let front = joined("-A ", chain, mapping.hostIP.map { joined(" -d ", $0.description) } ?? "")
-            let match = joined(" -p ", transport, " -m ", transport, " --dport ", String(mapping.hostPort), " -j ")
-            if style.snat {
-                var sources = [joined(" -s ", target.prefix.masked.description)]
-                if isV4 { sources.append(" -s 127.0.0.1/32") }
-                for source in style.masqAll ? [""] : sources { lines.append(joined(front, source, match, marking)) }
-            }
-            let destination = isV4 ? address : joined("[", address, "]")
+            let (transport, port) = (mapping.transport.rawValue, String(mapping.hostPort))
+            let host = mapping.hostIP.map { " -d " + Self.text($0) } ?? ""
+            let match = joined(host, " -p ", transport, " -m ", transport, " --dport ", port, " -j ")
+            for source in sources { lines.append(joined("-A ", chain, source, match, marking)) }
             lines.append(
-                joined(front, match, "DNAT --to-destination ", destination, ":", String(mapping.containerPort))
+                joined(
+                    "-A ",
+                    chain,
+                    match,
+                    "DNAT --to-destination ",
+                    target.destination,
+                    ":",
+                    String(mapping.containerPort)
+                )
             )
         }
         return lines

@@ -24,7 +24,7 @@ extension PortmapTable {
         var own = belongings(attachment, mappings, targets, style)
         try claim(interface, targets, &own)
         do throws(RulesError) { try add(attachment, own, targets) } catch {
-            guard error.errno == .addressInUse else { throw CNIError(error) }
+            guard error.errno == .addressInUse else { throw refusal(error, mappings, targets, style) }
             own = belongings(attachment, mappings, targets, style, taken: try taken(attachment, own))
             try claim(interface, targets, &own)
             do throws(RulesError) { try add(attachment, own, targets) } catch {
@@ -37,6 +37,29 @@ extension PortmapTable {
             }
         }
         if let interface { try Localnet.set(interface, true) }
+    }
+
+    /// The error of a transaction, with the place of the conditions if they are what is refused.
+    private static func refusal(
+        _ error: RulesError,
+        _ mappings: [PortMapping],
+        _ targets: [Target],
+        _ style: Style
+    ) -> CNIError {
+        for target in targets where error.errno == .invalidArgument {
+            let (family, conditions) = (target.address.family, style.conditions(target.address.family))
+            for mapping in mappings where mapping.applies(to: family) && !conditions.isEmpty {
+                do throws(CNIError) { try table.probe(conditional(mapping, target, conditions)) } catch {
+                    let key = family == .v4 ? "conditionsV4" : "conditionsV6"
+                    return CNIError(
+                        .rules,
+                        "cannot publish ports under conditions",
+                        joined(key, " is \"", conditions, "\": ", error.details)
+                    )
+                }
+            }
+        }
+        return CNIError(error)
     }
 
     private static func add(

@@ -88,6 +88,25 @@ struct PortmapTable {
         return belongings
     }
 
+    /// The rule of a mapping with conditions.
+    static func conditional(_ mapping: PortMapping, _ target: Target, _ conditions: String) -> String {
+        let ip = target.address.family == .v4 ? "ip" : "ip6"
+        return joined(
+            mapping.hostIP.map { joined(ip, " daddr ", $0.description, " ") } ?? "",
+            mapping.transport.rawValue,
+            " dport ",
+            String(mapping.hostPort),
+            " ",
+            conditions,
+            " dnat ",
+            ip,
+            " to ",
+            target.destination,
+            ":",
+            String(mapping.containerPort)
+        )
+    }
+
     /// Mappings with conditions have rules of their own, to which their port leads.
     private static func addConditional(
         _ attachment: Attachment,
@@ -101,26 +120,8 @@ struct PortmapTable {
         for target in targets {
             let (family, conditions) = (target.address.family, style.conditions(target.address.family))
             if conditions.isEmpty { continue }
-            let ip = family == .v4 ? "ip" : "ip6"
             for mapping in mappings where mapping.applies(to: family) {
-                let host = mapping.hostIP.map { joined(ip, " daddr ", $0.description, " ") } ?? ""
-                let address = family == .v4 ? target.address.description : joined("[", target.address.description, "]")
-                rules.append(
-                    joined(
-                        host,
-                        mapping.transport.rawValue,
-                        " dport ",
-                        String(mapping.hostPort),
-                        " ",
-                        conditions,
-                        " dnat ",
-                        ip,
-                        " to ",
-                        address,
-                        ":",
-                        String(mapping.containerPort)
-                    )
-                )
+                rules.append(conditional(mapping, target, conditions))
                 let isKnown = ports.contains { $0.transport == mapping.transport && $0.hostPort == mapping.hostPort }
                 if !isKnown { ports.append(mapping) }
             }

@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import Interfaces
+import NFTables
 import Netlink
 import Rules
 
@@ -14,6 +15,11 @@ struct Target: Sendable {
     let interface: String?
 
     var address: IPAddress { prefix.address }
+
+    /// The address as it stands before a port.
+    var destination: String {
+        address.family == .v4 ? address.description : joined("[", address.description, "]")
+    }
 
     /// The first address of each family that the result gives the container's interface, if there are mappings for it.
     static func all(
