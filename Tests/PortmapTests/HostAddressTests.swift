@@ -81,6 +81,25 @@ struct HostAddressTests {
         #expect(try reaches(topology, "192.0.2.1", 8080, .outside, milliseconds: 1500))
     }
 
+    @Test(arguments: Backend.allCases, [nil, "192.0.2.1"])
+    func whereTheContainerStillIsThePortLeads(backend: Backend, hostIP: String?) throws {
+        let topology = try Topology()
+        // To the plugin, the second container is the first one on another network.
+        let mappings = [Mapping(8080, 80, on: hostIP)]
+        let first = topology.publication(backend, of: 0, mappings)
+        let second = topology.publication(backend, of: 1, mappings).with { ($0.id, $0.network) = ("c1", "wan") }
+        for (leaver, rest) in [(first, 1), (second, 0)] {
+            try first.call("ADD")
+            try second.call("ADD")
+            let isServed = try [0, 1].map { try reaches(topology, "192.0.2.1", 8080, .outside, in: $0) }
+            #expect(isServed.contains(true))
+            try leaver.call("DEL")
+            #expect(try reaches(topology, "192.0.2.1", 8080, .outside, in: rest, milliseconds: 1500))
+            for publication in [first, second] { try publication.call("DEL") }
+            #expect(try !reaches(topology, "192.0.2.1", 8080, .outside, in: rest))
+        }
+    }
+
     @Test(arguments: Backend.allCases, ["2001:db8::1", "::", "::1"])
     func anAddressOfTheOtherFamilyIsPassedOver(backend: Backend, hostIP: String) throws {
         let before = try Rules()
