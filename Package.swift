@@ -128,7 +128,7 @@ let development: [Target] = [
     tests("CnictlTests", []),
     tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
-    .executableTarget(name: "Benchmarks", path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
+    .executableTarget(name: "Benchmarks", dependencies: ["Linux"], path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
 ]
 
 /// What the package makes: all of it, or only what is shipped.

@@ -19,6 +19,15 @@ enum Group: String, CaseIterable {
     /// An attachment to a bridge that has many ports.
     case ports
 
+    /// The default chain of a runtime.
+    case chain
+
+    /// Twenty of these at once.
+    case chains
+
+    /// Ports of the host, from one to ten thousand.
+    case mappings
+
     /// Peak memory.
     case memory
 
@@ -47,7 +56,7 @@ struct Options {
     private(set) var groups = Group.allCases
 
     /// The plugins that both directories must have.
-    static let plugins = ["bridge", "host-local", "loopback"]
+    static let plugins = ["bridge", "host-local", "loopback", "portmap", "firewall", "tuning"]
 
     /// The text that explains the arguments.
     static let usage = """

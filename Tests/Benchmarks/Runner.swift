@@ -35,6 +35,9 @@ struct Runner {
         case .leases: try measureLeases()
         case .parallel: try measureParallel()
         case .ports: try measurePorts()
+        case .chain: try measureChain()
+        case .chains: try measureParallelChains()
+        case .mappings: try measureMappings()
         case .memory: try measureMemory()
         case .size: try measureSize()
         }

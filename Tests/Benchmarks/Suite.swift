@@ -69,6 +69,13 @@ final class Namespaces {
     /// How many there are so far.
     private var made = 0
 
+    /// The path of a namespace that stands for a host, made with its loopback on.
+    func host(_ name: String) throws -> String {
+        try Call.tool(["ip", "netns", "add", name], output: nil)
+        try Call.tool(["ip", "-n", name, "link", "set", "lo", "up"], output: nil)
+        return "/run/netns/\(name)"
+    }
+
     /// The paths of the first `count` namespaces; missing ones are made.
     func paths(_ count: Int) throws -> [String] {
         if made < count {
