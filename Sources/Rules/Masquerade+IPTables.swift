@@ -29,14 +29,16 @@ extension Masquerade {
         defer { withExtendedLifetime(lock) {} }
         let tables = IPTables(family)
         var lines = [":" + chain] + (try tables.list(Self.nat).leading(to: chain).map { $0.deletion })
-        for prefix in addresses where prefix.address.family == family {
-            let front = "-A " + chain
+        let front = "-A " + chain
+        let own = addresses.filter { $0.address.family == family }
+        for prefix in own {
             lines.append(
                 joined(front, " -d ", prefix.masked.description, " -m comment --comment ", comment, " -j ACCEPT")
             )
-            lines.append(
-                joined(front, " ! -d ", groups, " -m comment --comment ", comment, " -j MASQUERADE")
-            )
+        }
+        // Behind all networks, or packets within the second one would be masqueraded, as the reference does.
+        lines.append(joined(front, " ! -d ", groups, " -m comment --comment ", comment, " -j MASQUERADE"))
+        for prefix in own {
             lines.append(
                 joined(
                     "-A ",
@@ -97,7 +99,7 @@ extension Masquerade {
         for family in Self.families(addresses) {
             let rules = try IPTables(family).list(Self.nat)
             let count = addresses.filter { $0.address.family == family }.count
-            if rules.inChain(chain).count != 2 * count || rules.leading(to: chain).count != count { return false }
+            if rules.inChain(chain).count != count + 1 || rules.leading(to: chain).count != count { return false }
         }
         return true
     }
