@@ -14,6 +14,8 @@ import Rules
 struct AdmissionChains {
     static var forward: String { "CNI-FORWARD" }
     private static var filter: String { "filter" }
+    /// The comment of the rule that leads to the administrator's chain.
+    private static var overrides: String { "\"CNI firewall plugin admin overrides\"" }
 
     private let attachment: Attachment
     private let tables: IPTables
@@ -45,7 +47,9 @@ struct AdmissionChains {
                 joined(
                     "-I ",
                     Self.forward,
-                    " 1 -m comment --comment \"CNI firewall plugin admin overrides\" -j ",
+                    " 1 -m comment --comment ",
+                    Self.overrides,
+                    " -j ",
                     adminChain
                 )
             )
@@ -108,20 +112,23 @@ struct AdmissionChains {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
         let present = try tables.list(Self.filter)
+        guard present.chains.contains(Self.forward) else { return }
         let rules = present.inChain(Self.forward)
         let dead = rules.filter(isDead)
-        let isLast = rules.allSatisfy { isDead($0) || $0.value(of: "-j") == adminChain }
+        // The administrator's chain may have had another name when the others came.
+        let adminChains = rules.filter { $0.mentions(Self.overrides) }.compactMap { $0.value(of: "-j") } + [adminChain]
+        let isLast = rules.allSatisfy { isDead($0) || adminChains.contains($0.value(of: "-j") ?? "") }
         if dead.isEmpty && !(isLast && rules.isEmpty) { return }
         var lines = dead.map { $0.deletion }
         if isLast {
             lines += present.leading(to: Self.forward).map { $0.deletion } + ["-F " + Self.forward]
             var chains = [Self.forward]
-            // What the administrator wrote there stays, and so does the chain then.
-            if present.inChain(adminChain).isEmpty,
-                present.leading(to: adminChain).allSatisfy({ $0.value(of: "-A") == Self.forward }),
-                present.chains.contains(adminChain)
-            {
-                chains.append(adminChain)
+            for chain in adminChains where present.chains.contains(chain) && !chains.contains(chain) {
+                // What the administrator wrote there stays, and so does the chain then.
+                guard present.inChain(chain).isEmpty,
+                    present.leading(to: chain).allSatisfy({ $0.value(of: "-A") == Self.forward })
+                else { continue }
+                chains.append(chain)
             }
             lines += chains.map { "-X " + $0 }
         }
