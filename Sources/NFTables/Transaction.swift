@@ -16,12 +16,6 @@ public struct Transaction: Sendable {
         self.table = table
     }
 
-    /// How many rules it adds to a chain.
-    public func ruleCount(inChain chain: String) -> Int {
-        let beginning = table.command("add ", .rule(in: chain, ""))
-        return text.utf8.split(separator: UInt8(ascii: "\n")).count { $0.starts(with: (beginning + " ").utf8) }
-    }
-
     /// Adds what may be there already; a rule comes to be there twice.
     @inline(never)
     public mutating func add(_ object: Object) { append("add ", object) }

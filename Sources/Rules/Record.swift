@@ -26,11 +26,14 @@ struct Record: Sendable {
             (self.text, self.chain, self.isShared) = (text, chain, isShared)
         }
 
-        /// Reads the comment of an element, in which apostrophes stand for quotation marks.
+        /// Reads the comment of an element, in which apostrophes stand for the quotation marks around a name.
         init(comment: String, chain: String) {
             let isShared = comment.utf8.starts(with: "shared ".utf8)
-            let text = comment.utf8.dropFirst(isShared ? 7 : 0).map {
-                $0 == UInt8(ascii: "'") ? UInt8(ascii: "\"") : $0
+            var text = Array(comment.utf8.dropFirst(isShared ? 7 : 0))
+            let apostrophe = UInt8(ascii: "'")
+            // A name may hold one, too.
+            if let first = text.firstIndex(of: apostrophe), let last = text.lastIndex(of: apostrophe) {
+                (text[first], text[last]) = (UInt8(ascii: "\""), UInt8(ascii: "\""))
             }
             self.init(String(decoding: text, as: UTF8.self), chain: chain, isShared: isShared)
         }

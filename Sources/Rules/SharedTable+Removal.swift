@@ -13,7 +13,7 @@ extension SharedTable {
     public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
         guard let record = try record(attachment.hostInterface) else { return nil }
         let plan = try plan(record)
-        if plan.isElementsOnly, try removeElements(plan) { return plan.removed }
+        if plan.isElementsOnly, let removed = try removeElements(plan) { return removed }
         var rules = try Rules.open()
         return try remove(record, &rules)
     }
@@ -47,6 +47,29 @@ extension SharedTable {
             && isFounded(in: listing)
     }
 
+    /// Whether a listing shows no fewer rules in the chains that all share than they had at first.
+    private func isFounded(in listing: Listing) -> Bool {
+        var founding = Transaction("", in: table)
+        base(&founding)
+        var expected: [(chain: String, count: Int)] = []
+        for line in founding.text.utf8.split(separator: UInt8(ascii: "\n")) {
+            // "add rule inet table chain …"
+            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard words.count > 5, words[1].elementsEqual("rule".utf8) else { continue }
+            let chain = String(decoding: Array(words[4]), as: UTF8.self)
+            if let place = expected.firstIndex(where: { $0.chain == chain }) {
+                expected[place].count += 1
+            } else {
+                expected.append((chain, 1))
+            }
+        }
+        return expected.allSatisfy { chain, count in
+            guard let block = listing.blocks("\tchain " + chain + " ").first else { return false }
+            let lines = block.text.utf8.split(separator: UInt8(ascii: "\n")).filter { $0.starts(with: "\t\t".utf8) }
+            return lines.count { !$0.starts(with: "\t\ttype ".utf8) } >= count
+        }
+    }
+
     /// Removes what a record names, with the record.
     ///
     /// Where something was removed by hand, the kernel refuses the whole; then each thing goes by itself.
@@ -55,8 +78,8 @@ extension SharedTable {
             let plan = try plan(record)
             do {
                 try rules.run(plan.transaction(in: table))
-                if !plan.isLast { try removeBaseIfIdle(&rules) }
-                return plan.removed
+                if plan.isLast { return plan.removed }
+                return try removeIdle(behind: plan)
             } catch {
                 // Somebody has come to use what was to go; the next look shows it.
                 if error.errno == .busy { continue }
@@ -67,8 +90,7 @@ extension SharedTable {
                         if error.errno != .noSuchFile && error.errno != .busy { throw error }
                     }
                 }
-                try removeBaseIfIdle(&rules)
-                return plan.removed
+                return try removeIdle(behind: plan)
             }
         }
         throw RulesError(.busy, joined("remove rules of ", record.owner), kernelText: "others come and go")
@@ -76,8 +98,8 @@ extension SharedTable {
 
     /// Removes what goes if it is elements alone.
     ///
-    /// - Returns: Whether they were there; else nothing was done.
-    private func removeElements(_ plan: Removal) throws(RulesError) -> Bool {
+    /// - Returns: What went; nothing if they were not there, and nothing was done.
+    private func removeElements(_ plan: Removal) throws(RulesError) -> Removed? {
         var batch = ElementBatch(joined("remove elements of ", plan.record.owner), in: table)
         var isExpressed = true
         for key in plan.record.keys { isExpressed = batch.add(.delete, Record.map, key) && isExpressed }
@@ -89,27 +111,51 @@ extension SharedTable {
                 isExpressed = batch.add(.delete, entry.map, entry.key) && isExpressed
             }
         }
-        guard isExpressed else { return false }
+        guard isExpressed else { return nil }
         do { try batch.run(RulesError.self) } catch {
-            if error.errno == .noSuchFile { return false }
+            if error.errno == .noSuchFile { return nil }
             throw error
         }
-        if try use(ofChain: Record.kept) == 0 {
-            var rules = try Rules.open()
-            try removeBaseIfIdle(&rules)
-        }
-        return true
+        return try removeIdle(behind: plan)
     }
 
-    /// Removes the table if those who left at the same time have each seen the other.
-    private func removeBaseIfIdle(_ rules: inout Rules) throws(RulesError) {
-        guard try use(ofChain: Record.kept) == 0 else { return }
-        var removal = Transaction(joined("remove ", table.description), in: table)
-        removal.delete(.chain(Record.kept))
-        removal.delete(.table)
+    /// Removes what nobody needs any more because those who left at the same time have each seen the other.
+    ///
+    /// - Returns: What went with the plan and behind it.
+    private func removeIdle(behind plan: Removal) throws(RulesError) -> Removed {
+        var removed = plan.removed
+        var chains: [String] = []
+        for line in plan.record.lines where line.chain != Record.kept && !chains.contains(line.chain) {
+            chains.append(line.chain)
+        }
+        for chain in chains where try use(ofChain: chain) == idleUse {
+            let shared = plan.record.lines.filter { $0.isShared && $0.chain == chain }
+                .flatMap { Record.elements($0.text) }
+            var removal = Transaction(joined("remove the chain ", chain), in: table)
+            for element in shared where element.isReal { removal.delete(.element(of: element.map, element.key)) }
+            removal.flush(.chain(chain))
+            removal.delete(.chain(chain))
+            if try runUnlessLate(removal) { removed.shared += shared }
+        }
+        if try use(ofChain: Record.kept) == 0 {
+            var removal = Transaction(joined("remove ", table.description), in: table)
+            removal.delete(.chain(Record.kept))
+            removal.delete(.table)
+            _ = try runUnlessLate(removal)
+        }
+        return removed
+    }
+
+    /// Runs a removal.
+    ///
+    /// - Returns: Whether it happened; not if somebody else did it, or has come to use what was to go.
+    private func runUnlessLate(_ removal: Transaction) throws(RulesError) -> Bool {
+        var rules = try Rules.open()
         do { try rules.run(removal) } catch {
             if error.errno != .noSuchFile && error.errno != .busy { throw error }
+            return false
         }
+        return true
     }
 
     private func plan(_ record: Record) throws(RulesError) -> Removal {

@@ -16,7 +16,7 @@ public struct SharedTable: Sendable {
 
     let table: Table
     let idleUse: Int
-    private let base: @Sendable (inout Transaction) -> Void
+    let base: @Sendable (inout Transaction) -> Void
 
     /// Describes a table by its name and what all attachments share.
     ///
@@ -184,21 +184,6 @@ public struct SharedTable: Sendable {
         transaction.add(.chain(Record.kept))
         transaction.add(.map(Record.map, "type ifname . inet_service : verdict;"))
         base(&transaction)
-    }
-
-    /// Whether a listing shows as many rules in each chain as all attachments share.
-    ///
-    /// They are counted and not compared, because the library writes some of them in other words.
-    func isFounded(in listing: Listing) -> Bool {
-        var base = Transaction("", in: table)
-        found(&base, isNew: false)
-        for block in listing.blocks("\tchain ") {
-            let rules = block.text.utf8.split(separator: UInt8(ascii: "\n")).dropFirst()
-                .filter { !$0.starts(with: "\t\ttype ".utf8) }
-            let count = base.ruleCount(inChain: block.name)
-            if count > 0 && rules.count != count { return false }
-        }
-        return true
     }
 
     /// Asks the kernel whether the rules could be had, and one more, without making any; for STATUS.
