@@ -1,47 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import Support
-import Testing
 
-/// What the packet filter of the namespace of the calling thread holds, through both of its languages.
-struct Rules: Equatable, CustomStringConvertible {
-    /// What nft lists, without the tables that belong to iptables.
-    let nftables: String
-    /// What iptables-save and ip6tables-save list, without counters, times and chains of the kernel's own.
-    let iptables: [String]
-
-    /// Takes what is there now.
-    init() throws {
-        let listing = try Programs.run("nft", "-s", "list", "ruleset")
-        var (lines, isForeign) = ([Substring](), false)
-        for line in listing.split(separator: "\n") where !line.hasPrefix("#") {
-            if line.hasPrefix("table ") { isForeign = Self.foreign.contains(line) }
-            if !isForeign { lines.append(line) }
-        }
-        nftables = lines.joined(separator: "\n")
-        var saved: [String] = []
-        for program in ["iptables-save", "ip6tables-save"] {
-            for line in try Programs.run(program).split(separator: "\n") {
-                let isWanted = line.hasPrefix("-") || line.hasPrefix(":") && line.contains(" - ")
-                if isWanted { saved.append(String(line.prefix { $0 != "[" })) }
-            }
-        }
-        iptables = saved
-    }
-
-    private static let foreign = Set(
-        ["ip", "ip6"].flatMap { family in
-            ["nat", "filter", "mangle", "raw"].map { "table \(family) \($0) {" }
-        }.map { Substring($0) }
-    )
-
-    /// Whether there is nothing.
-    var isEmpty: Bool { nftables.isEmpty && iptables.isEmpty }
-
-    /// All of it as one text.
-    var description: String { ([nftables] + iptables).joined(separator: "\n") }
-
-    /// Whether a text is in it.
-    func contains(_ text: String) -> Bool { description.contains(text) }
-}
+/// What the packet filter of the namespace of the calling thread holds.
+typealias Rules = PacketFilter

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import Support
 import Testing
 
@@ -10,9 +9,11 @@ import Testing
 ///
 /// The host is the namespace of the calling thread; IPv6 has the same numbers below 2001:db8:: and fd88::.
 final class Topology {
-    static let addresses = ["192.0.2.1", "2001:db8::1"]
+    static let addresses = Wire.hostAddresses
 
-    let outside: ContainerNamespace
+    private let wire: Wire
+    /// The other host.
+    var outside: ContainerNamespace { wire.outside }
     let containers: [ContainerNamespace]
     /// What the bridge plugin said of each container.
     let results: [String]
@@ -21,42 +22,14 @@ final class Topology {
     /// Makes the topology, with the kernel's passing of bridged packets to iptables on or off.
     init(bridgedPacketsAreFiltered: Bool = true) throws {
         directory = try TemporaryDirectory()
-        outside = try ContainerNamespace(named: "outside")
+        wire = try Wire(bridgedPacketsAreFiltered: bridgedPacketsAreFiltered, forwards: false)
         containers = try [ContainerNamespace(), ContainerNamespace()]
-        // Until the kernel has asked around for a bridge's link-local address it asks for no neighbour of others either.
-        for name in ["default", "all"] { try Self.set("ipv6/conf/\(name)/accept_dad", "0") }
-        for name in ["iptables", "ip6tables"] {
-            // Where the kernel has no such setting, it is off.
-            try? Self.set("bridge/bridge-nf-call-\(name)", bridgedPacketsAreFiltered ? "1" : "0")
-        }
-        try Self.ip(
-            "link add up0 type veth peer name eth0 netns \(outside.path)",
-            "address add 192.0.2.1/24 dev up0",
-            "address add 2001:db8::1/64 dev up0 nodad",
-            "link set up0 up"
-        )
-        try outside.inside {
-            try Self.ip(
-                "link set lo up",
-                "address add 192.0.2.2/24 dev eth0",
-                "address add 2001:db8::2/64 dev eth0 nodad",
-                "link set eth0 up"
-            )
-        }
         var results: [String] = []
         for (number, container) in containers.enumerated() {
             results.append(try Self.attach(container, "c\(number + 1)", directory))
         }
         self.results = results
-        for path in ["ipv4/ip_forward", "ipv6/conf/all/forwarding"] { try Self.set(path, "1") }
-    }
-
-    private static func set(_ path: String, _ value: String) throws {
-        try value.write(toFile: "/proc/sys/net/\(path)", atomically: false, encoding: .ascii)
-    }
-
-    private static func ip(_ lines: String...) throws {
-        for line in lines { try Programs.run("ip", line.split(separator: " ").map { String($0) }) }
+        try Wire.forward()
     }
 
     private static func attach(

@@ -67,6 +67,36 @@ public final class InternetSocket: Sendable {
         SocketAddress(address, port).use { sendto(descriptor, text, text.utf8.count, 0, $0, $1) == -1 ? -1 : 0 } == 0
     }
 
+    /// Joins a multicast group on an interface.
+    public func join(_ group: String, on interface: String) throws {
+        let index = CInt(if_nametoindex(interface))
+        var result: CInt
+        if group.contains(":") {
+            var request = ipv6_mreq()
+            inet_pton(AF_INET6, group, &request.ipv6mr_multiaddr)
+            request.ipv6mr_interface = UInt32(index)
+            result = setsockopt(
+                descriptor,
+                CInt(IPPROTO_IPV6),
+                IPV6_JOIN_GROUP,
+                &request,
+                socklen_t(MemoryLayout<ipv6_mreq>.size)
+            )
+        } else {
+            var request = ip_mreqn()
+            inet_pton(AF_INET, group, &request.imr_multiaddr)
+            request.imr_ifindex = index
+            result = setsockopt(
+                descriptor,
+                CInt(IPPROTO_IP),
+                IP_ADD_MEMBERSHIP,
+                &request,
+                socklen_t(MemoryLayout<ip_mreqn>.size)
+            )
+        }
+        if result != 0 { throw SpawnFailure(Errno(errno), "join \(group) on \(interface)") }
+    }
+
     /// The next text that arrives; nothing if none does within the time, or somebody refused.
     public func receive(milliseconds: Int = 1500) -> String? { receiveWithSender(milliseconds: milliseconds)?.text }
 
