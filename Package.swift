@@ -118,6 +118,7 @@ let development: [Target] = [
     tests("FirewalldTests", ["Addressing", "CNI", "FirewallPlugin", "Linux", "SystemBus"]),
     tests("BridgeTests", []),
     tests("PortmapTests", ["Linux"]),
+    tests("FirewallTests", []),
     tests("CNITests", ["Addressing", "CNI", "JSON", "Linux"]),
     tests("AddressStoreTests", ["Addressing", "AddressStore", "Linux"]),
     tests("HostLocalTests", ["Addressing", "Linux"]),
