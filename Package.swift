@@ -116,6 +116,7 @@ let development: [Target] = [
     tests("NFTablesTests", ["CLibNFTables", "Linux", "NFTables"]),
     tests("SystemBusTests", ["Linux", "SystemBus"]),
     tests("FirewalldTests", ["Addressing", "CNI", "FirewallPlugin", "Linux", "SystemBus"]),
+    tests("RulesTests", ["CNI", "NFTables", "Rules"]),
     tests("BridgeTests", []),
     tests("PortmapTests", ["Linux"]),
     tests("FirewallTests", []),
@@ -129,7 +130,13 @@ let development: [Target] = [
     tests("CnictlTests", []),
     tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
-    .executableTarget(name: "Benchmarks", dependencies: ["Linux"], path: "Tests/Benchmarks", exclude: ["floor"], swiftSettings: common),
+    .executableTarget(
+        name: "Benchmarks",
+        dependencies: ["Linux"],
+        path: "Tests/Benchmarks",
+        exclude: ["floor"],
+        swiftSettings: common
+    ),
 ]
 
 /// What the package makes: all of it, or only what is shipped.

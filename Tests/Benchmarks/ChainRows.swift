@@ -13,9 +13,12 @@ extension Runner {
         let mine = try ChainNetwork(ours, "chain", host: try namespaces.host("ours"), octet: 40)
         let theirs = try ChainNetwork(reference, "chain", host: try namespaces.host("reference"), octet: 41)
         // A host that has a container already, as most have.
-        for (network, path) in [(mine, paths[2]), (theirs, paths[3])] { _ = try network.add(network.container(0, in: path)) }
+        for (network, path) in [(mine, paths[2]), (theirs, paths[3])] {
+            _ = try network.add(network.container(0, in: path))
+        }
 
-        func pass(_ network: ChainNetwork, _ number: Int, _ path: String, _ side: WritableKeyPath<Row, [Double]>) throws {
+        func pass(_ network: ChainNetwork, _ number: Int, _ path: String, _ side: WritableKeyPath<Row, [Double]>) throws
+        {
             let container = network.container(number, in: path)
             let adds = try network.add(container, ports: 1)
             let deletions = try network.deletions(container)
