@@ -51,23 +51,15 @@ extension SharedTable {
     private func isFounded(in listing: Listing) -> Bool {
         var founding = Transaction("", in: table)
         base(&founding)
-        var expected: [(chain: String, count: Int)] = []
-        for line in founding.text.utf8.split(separator: UInt8(ascii: "\n")) {
-            // "add rule inet table chain …"
-            let words = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard words.count > 5, words[1].elementsEqual("rule".utf8) else { continue }
-            let chain = String(decoding: Array(words[4]), as: UTF8.self)
-            if let place = expected.firstIndex(where: { $0.chain == chain }) {
-                expected[place].count += 1
-            } else {
-                expected.append((chain, 1))
-            }
+        let wanted = Listing(founding.text)
+        var missing = wanted.count("add rule ")
+        for chain in listing.blocks("\tchain ") {
+            let count = wanted.count(joined("add rule ", table.description, " ", chain.name, " "))
+            let shown = Listing(chain.text)
+            if shown.count("\n\t\t") - shown.count("\n\t\ttype ") < count { return false }
+            missing -= count
         }
-        return expected.allSatisfy { chain, count in
-            guard let block = listing.blocks("\tchain " + chain + " ").first else { return false }
-            let lines = block.text.utf8.split(separator: UInt8(ascii: "\n")).filter { $0.starts(with: "\t\t".utf8) }
-            return lines.count { !$0.starts(with: "\t\ttype ".utf8) } >= count
-        }
+        return missing == 0
     }
 
     /// Removes what a record names, with the record.
@@ -124,17 +116,17 @@ extension SharedTable {
     /// - Returns: What went with the plan and behind it.
     private func removeIdle(behind plan: Removal) throws(RulesError) -> Removed {
         var removed = plan.removed
-        var chains: [String] = []
-        for line in plan.record.lines where line.chain != Record.kept && !chains.contains(line.chain) {
-            chains.append(line.chain)
-        }
-        for chain in chains where try use(ofChain: chain) == idleUse {
-            let shared = plan.record.lines.filter { $0.isShared && $0.chain == chain }
-                .flatMap { Record.elements($0.text) }
-            var removal = Transaction(joined("remove the chain ", chain), in: table)
+        for line in plan.record.lines where line.chain != Record.kept {
+            // Its first line takes the chain along, and the others find none.
+            if try use(ofChain: line.chain) != idleUse { continue }
+            var removal = Transaction(joined("remove the chain ", line.chain), in: table)
+            var shared: [Element] = []
+            for other in plan.record.lines where other.isShared && other.chain == line.chain {
+                shared += Record.elements(other.text)
+            }
             for element in shared where element.isReal { removal.delete(.element(of: element.map, element.key)) }
-            removal.flush(.chain(chain))
-            removal.delete(.chain(chain))
+            removal.flush(.chain(line.chain))
+            removal.delete(.chain(line.chain))
             if try runUnlessLate(removal) { removed.shared += shared }
         }
         if try use(ofChain: Record.kept) == 0 {

@@ -87,6 +87,22 @@ struct MasqueradeRemovalTests {
         try expectNothing()
     }
 
+    @Test func theLastTwoOfANetworkLeaveNothingOfItWhileOthersStay() throws {
+        let network = try MasqueradedNetwork(nil)
+        let containers = try (0..<3).map { _ in try ContainerNamespace() }
+        try network.bridge("wan", subnets: ["10.77.0.0/24"]).of(containers[2], "c3").call("ADD")
+        let before = try PacketFilter()
+        for round in 0..<15 {
+            let calls = [0, 1].map { network.bridge().of(containers[$0], "c\($0 + 1)") }
+            for call in calls { try call.call("ADD") }
+            let running = try calls.map { try $0.process("DEL").start() }
+            for process in running { #expect(try process.finish().exitCode == 0) }
+            let after = try PacketFilter()
+            #expect(after == before, "round \(round)")
+            if after != before { break }
+        }
+    }
+
     @Test(arguments: Backend.allCases) func aCheckFindsWhatIsMissingOrChanged(backend: Backend) throws {
         let network = try MasqueradedNetwork(backend)
         let container = try ContainerNamespace()

@@ -94,7 +94,7 @@ struct SharedTableTests {
             for start in stride(from: 0, to: processes.count, by: 6) {
                 let running = try processes[start...].prefix(6).map { try $0.start() }
                 for process in running where Int.random(in: 0..<3, using: &random) > 0 {
-                    usleep(useconds_t(UInt64.random(in: 0...8000, using: &random)))
+                    usleep(useconds_t(UInt64.random(in: 0...1500, using: &random)))
                     process.send(SIGKILL)
                 }
                 for process in running {
