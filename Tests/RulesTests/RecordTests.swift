@@ -50,14 +50,13 @@ struct RecordTests {
         let listing = try #require(list)
         for (id, lines) in [("c1", Self.lines), ("c2", Self.lines.reversed()), ("c3", [])] {
             let attachment = attachment(id)
-            let record = try #require(try Record.of(attachment, in: Self.table))
+            let record = try #require(try Record.named(attachment.hostInterface, in: Self.table))
             #expect(record.owner == "lan/\(id)/eth0" && record.name == attachment.hostInterface)
             #expect(record.lines == lines)
-            let listed = Record.all(in: listing).first { $0.name == attachment.hostInterface }
-            #expect(listed?.lines == lines && listed?.owner == record.owner)
+            #expect(Self.listed(attachment, in: listing) == [record.owner] + lines.map { $0.text })
         }
-        #expect(Record.all(in: listing).count == 3)
-        let nobody = try Record.of(attachment("c4"), in: Self.table)
+        #expect(Record.all(in: listing).count { $0.number == 0 } == 3)
+        let nobody = try Record.named(attachment("c4").hostInterface, in: Self.table)
         #expect(nobody == nil)
     }
 
@@ -76,7 +75,7 @@ struct RecordTests {
             #expect(isExpressed)
         }
         try batch.run(RulesError.self)
-        let record = try #require(try Record.of(long, in: Self.table))
+        let record = try #require(try Record.named(long.hostInterface, in: Self.table))
         #expect(record.lines == Self.lines)
         // The owner is cut, and GC still knows the network.
         #expect(record.owner.utf8.count == 128)
@@ -84,8 +83,13 @@ struct RecordTests {
         var rules = try Ruleset<RulesError>.open()
         let list = try rules.list(Self.table)
         let listing = try #require(list)
-        let listed = Record.all(in: listing)
-        #expect(listed.count == 1 && listed[0].lines == Self.lines && listed[0].owner == record.owner)
+        #expect(Self.listed(long, in: listing) == [record.owner] + Self.lines.map { $0.text })
+    }
+
+    /// The texts that a listing shows of an attachment, in the order of their numbers.
+    private static func listed(_ attachment: Attachment, in listing: Listing) -> [String] {
+        Record.all(in: listing).filter { $0.name == attachment.hostInterface }.sorted { $0.number < $1.number }
+            .map { $0.line.text }
     }
 
     @Test func aSpanIsSpelledOut() {
