@@ -10,8 +10,8 @@ DESTDIR ?=
 FILTER ?= .
 T ?= 60
 
-PACKAGES := gcc libc6-dev libmnl-dev libnftables-dev libnftables1 pkg-config
-TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun golang-github-containers-common iproute2 \
+PACKAGES := gcc libc6-dev libcurl4-openssl-dev libmnl-dev libnftables-dev libnftables1 pkg-config
+TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun etcd-client etcd-server golang-github-containers-common iproute2 \
 	iptables nftables podman runc strace util-linux
 # Where systemd runs, installing it would have it rule over the packets from the next start on; its tests say that they skip.
 ifeq ($(wildcard /run/systemd/system),)
@@ -19,7 +19,7 @@ TEST_PACKAGES += dbus firewalld
 endif
 
 PLUGINS := bridge firewall host-local loopback portmap tuning vxlan
-TOOLS := cnictl
+TOOLS := cnictl overlayd
 
 # Embedded Swift, as Package.swift describes it. Its archives are where the compiler says that its resources are.
 EMBEDDED := SWIFT_CNI_EMBEDDED=1 swift build -c release --scratch-path .build/embedded --disable-local-rpath --omit-frame-pointers \
@@ -66,7 +66,7 @@ demo: release
 # of processes at once, and what waits for a packet or a signal must not be starved by its neighbours.
 test: test-deps lint release
 	swift test --no-parallel --filter '$(FILTER)'
-	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --no-parallel --filter '(Conformance|Golden|HostLocal|Crash|Cnictl|Bridge|Tuning|Portmap|Runtime|Vxlan|Firewall)Tests'
+	CNI_TEST_BIN=$(CURDIR)/dist/bin swift test --no-parallel --filter '(Conformance|Golden|HostLocal|Crash|Cnictl|Bridge|Tuning|Portmap|Runtime|Vxlan|Firewall|Overlay)Tests'
 
 # Each file is written under another name and renamed, so that a runtime never finds half a plugin.
 install: release

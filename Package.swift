@@ -40,7 +40,7 @@ func executable(_ folder: String, target: String, _ dependencies: [Target.Depend
         name: target,
         dependencies: dependencies,
         path: path,
-        exclude: folder.hasPrefix("Plugins/") ? ["README.md"] : [],
+        exclude: folder == "cnictl" ? [] : ["README.md"],
         swiftSettings: shipped,
         linkerSettings: libraries.map { .linkedLibrary($0) }
     )
@@ -78,6 +78,15 @@ let executables: [(name: String, target: Target)] = [
     ("vxlan", executable("Plugins/vxlan", target: "VxlanPlugin", interfacePlugin + ["Overlay"], links: ["mnl"])),
     ("tuning", executable("Plugins/tuning", target: "TuningPlugin", interfacePlugin, links: ["mnl"])),
     (
+        "overlayd",
+        executable(
+            "overlayd",
+            target: "overlayd",
+            ["Addressing", "CNI", "Etcd", "Interfaces", "JSON", "Linux", "Netlink", "Overlay"],
+            links: ["mnl"]
+        )
+    ),
+    (
         "cnictl",
         executable("cnictl", target: "cnictl", ["Addressing", "CNI", "JSON", "Linux", "Netlink"], links: ["mnl"])
     ),
@@ -93,6 +102,8 @@ let libraries: [Target] = [
     // These libraries are loaded when they are needed, so nothing is linked.
     .target(name: "CLibNFTables", path: "Sources/CLibNFTables"),
     .target(name: "CSystemBus", path: "Sources/CSystemBus"),
+    // A daemon that runs for months has no reason to load a library late.
+    .target(name: "CLibCURL", path: "Sources/CLibCURL", linkerSettings: [.linkedLibrary("curl")]),
     library("Linux", ["CLinux"]),
     library("JSON"),
     library("Addressing"),
@@ -102,6 +113,8 @@ let libraries: [Target] = [
     library("CNI", ["Addressing", "JSON", "Linux"]),
     library("AddressStore", ["Addressing", "Linux"]),
     library("Interfaces", ["Addressing", "CNI", "JSON", "Linux", "Netlink"]),
+    library("HTTP", ["CLibCURL", "Linux"]),
+    library("Etcd", ["HTTP", "JSON", "Linux"]),
     library("Overlay", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]),
     library("Rules", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "NFTables"]),
 ]
@@ -128,6 +141,7 @@ let development: [Target] = [
     tests("CrashTests", ["Linux"]),
     tests("TuningTests", []),
     tests("CnictlTests", []),
+    tests("OverlayTests", ["Addressing", "Etcd", "JSON", "Overlay"]),
     tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
     .executableTarget(

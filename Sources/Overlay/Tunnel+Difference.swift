@@ -18,6 +18,15 @@ extension Tunnel {
         let wanted = entries.list(on: link, bridge: bridgeLink, underlay: settings.underlay ?? 0)
         let present = try presentEntries(link, bridge: bridgeLink, &host)
 
+        changes += Self.changes(from: present, to: wanted)
+        return changes
+    }
+
+    /// What makes one list of entries of another, in the order in which it does the least harm.
+    ///
+    /// Of wanted entries that exclude each other the first one counts.
+    static func changes(from present: [TunnelEntry], to wanted: [TunnelEntry]) -> [TunnelChange] {
+        var changes: [TunnelChange] = []
         // Which of those that are present has a key; a negative number once it is as wanted.
         var known: [TunnelEntry.Key: Int] = [:]
         known.reserveCapacity(present.count)
@@ -127,7 +136,7 @@ extension Tunnel {
 
 extension TunnelEntries {
     /// All entries, with the numbers of the interfaces in them, in the order in which they are to be made.
-    fileprivate func list(on link: Link, bridge: Link?, underlay: UInt32) -> [TunnelEntry] {
+    func list(on link: Link, bridge: Link?, underlay: UInt32) -> [TunnelEntry] {
         var list: [TunnelEntry] = addresses.map { .address($0) }
         for (subnet, mac) in routed {
             list.append(.neighbour(neighbour(Self.gateway(subnet), mac, link)))

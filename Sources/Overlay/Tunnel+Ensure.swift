@@ -140,7 +140,7 @@ extension Tunnel {
         return error
     }
 
-    private static func send(_ changes: [TunnelChange], for link: Link, _ host: inout Kernel) throws(CNIError) {
+    static func send(_ changes: [TunnelChange], for link: Link, _ host: inout Kernel) throws(CNIError) {
         // So many fit into a batch in any case.
         let size = 120
         var rest = changes[...]

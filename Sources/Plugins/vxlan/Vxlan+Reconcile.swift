@@ -18,7 +18,7 @@ extension Vxlan {
         let name = network.tunnel.name
         // The first attachment makes what the last one takes away.
         if request.configuration.tearsDown, try host.link(named: name) == nil { return "\(name): not in use" }
-        let count = try network.correctBridge(&host) + network.tunnel.ensure(&host)
+        let count = try network.correctBridge(&host) + (network.isKept ? 0 : network.tunnel.ensure(&host))
         return "\(name): " + (count == 0 ? "all is as it is to be" : "\(count) changes")
     }
 
@@ -35,7 +35,8 @@ extension Vxlan {
             let ports = try host.links(master: bridge.index)
             if ports.contains(where: { $0.alias != alias }) { return }
         }
-        try Tunnel.remove(alias: alias, networks: configuration.networks, &host)
+        // Where overlayd looks after the tunnel, it does so whether there are containers or not.
+        if configuration.registry == nil { try Tunnel.remove(alias: alias, networks: configuration.networks, &host) }
         // A bridge of somebody else's stays.
         if let bridge, bridge.alias == alias { try host.deleteLink(ifExists: bridge.name) }
     }

@@ -34,7 +34,7 @@ struct Vxlan: Plugin {
         try VethPair.refuseExisting(attachment, &host)
 
         // Another process, which finds the addresses while this one makes the links.
-        let ipam = try request.ipam(configuration.ipam(request.document, network.subnets))
+        let ipam = try request.ipam(configuration.ipam(request.document, network.subnets, of: network.networks))
         var leasing = try ipam?.startAdd()
         if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
 
@@ -73,7 +73,7 @@ struct Vxlan: Plugin {
     func check(_ request: Request<VxlanConfiguration>) throws(CNIError) {
         var host = try Kernel.open()
         let network = try VxlanNetwork(request.configuration, request.attachment.network, &host)
-        try request.ipam(request.configuration.ipam(request.document, network.subnets))?.check()
+        try request.ipam(request.configuration.ipam(request.document, network.subnets, of: network.networks))?.check()
         let result = try request.requiredPreviousResult()
         let expected = try request.containerInterface(in: result)
         let netns = try request.openNamespace()
@@ -102,7 +102,7 @@ struct Vxlan: Plugin {
         try request.configuration.refuseUnsupported()
         var host = try Kernel.open()
         let network = try VxlanNetwork(request.configuration, request.attachment.network, missing: .notReady, &host)
-        try request.ipam(request.configuration.ipam(request.document, network.subnets))?.status()
+        try request.ipam(request.configuration.ipam(request.document, network.subnets, of: network.networks))?.status()
         let name = request.configuration.bridge.name
         guard let bridge = try host.link(named: name) else { return }
         guard bridge.kind == "bridge" else {
@@ -121,6 +121,10 @@ struct Vxlan: Plugin {
 
     /// What gives addresses back, which works although this host may not find its place any more.
     private func releasing(_ request: Request<VxlanConfiguration>) throws(CNIError) -> IPAM? {
-        try request.ipam(request.configuration.ipam(request.document, request.configuration.subnets))
+        let configuration = request.configuration
+        var subnets = configuration.subnets
+        // An address may have been of a subnet that this host has no more, so what the registry says now does not matter.
+        if configuration.registry != nil, let any = Prefix("192.0.2.0/24") { subnets = [any] }
+        return try request.ipam(configuration.ipam(request.document, subnets, of: configuration.networks))
     }
 }

@@ -33,6 +33,8 @@ struct VxlanConfiguration: PluginConfiguration {
     var group: IPAddress?
     /// Whether somebody else looks after what leads to the others.
     var isExternal = false
+    /// Where overlayd writes what a registry gave this host, if there is one.
+    private(set) var registry: String?
     /// Whether the last attachment takes all along.
     var tearsDown = false
     var ipMasq = false
@@ -63,11 +65,23 @@ struct VxlanConfiguration: PluginConfiguration {
         ipMasq = try node.bool("ipMasq") ?? false
         if let dns = try node.member("dns") { self.dns = try DNS(dns) }
         mac = try RequestedMAC(node)
+        try readRegistry(node)
         try readGroup(node)
         try readBridge(node)
-        if mode == .routed, networks.isEmpty, !isExternal {
+        if mode == .routed, networks.isEmpty, !isExternal, registry == nil {
             throw node.fails("network is missing: the range of which each host has a part, such as 10.5.0.0/16")
         }
+    }
+
+    private mutating func readRegistry(_ node: ConfigNode) throws(ConfigError) {
+        guard let object = try node.member("registry") else { return }
+        guard try object.string("type") == "etcd" else { throw object.fails("type must be \"etcd\"") }
+        guard peers.isEmpty, networks.isEmpty, subnets.isEmpty, mode == .routed, !isExternal else {
+            throw object.fails(
+                "hosts and subnets come from it, so peers, peersDir, network, subnet and mode do not go with it"
+            )
+        }
+        registry = try object.string("runDir") ?? RegistryFile.directory
     }
 
     private mutating func readGroup(_ node: ConfigNode) throws(ConfigError) {

@@ -44,6 +44,10 @@ extension VxlanNetwork {
         defer { withExtendedLifetime(lock) {} }
         // First, because a subnet that this host had may be another one's now.
         _ = try correctBridge(&host)
+        if isKept {
+            guard let complaint = try missing(&host) else { return }
+            throw CNIError(.tryAgain, complaint, "overlayd makes it; is it running?")
+        }
         let tunnel = tunnel
         var wasMade = false
         do throws(CNIError) {

@@ -17,8 +17,13 @@ extension VxlanNetwork {
 
     /// What is not as it is to be of what attachments share; nothing if all is.
     func complaint(_ host: inout Kernel) throws(CNIError) -> String? {
-        if let complaint = try tunnel.complaint(&host) { return complaint }
+        if let complaint = try isKept ? missing(&host) : tunnel.complaint(&host) { return complaint }
         return try bridgeCorrections(&host).first?.complaint
+    }
+
+    /// What to say if overlayd has not made the tunnel.
+    func missing(_ host: inout Kernel) throws(CNIError) -> String? {
+        try host.link(named: tunnel.name) == nil ? "the tunnel \(tunnel.name) is missing" : nil
     }
 
     /// What is to be changed on the bridge because host or configuration have changed since it was made.

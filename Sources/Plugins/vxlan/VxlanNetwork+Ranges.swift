@@ -11,7 +11,7 @@ extension VxlanConfiguration {
     ///
     /// In a routed network they are the host's subnets. On a stretched link all addresses are of one network, of which each
     /// host gives out a part, with the first address of its part as its own gateway.
-    func ipam(_ document: JSONObject, _ subnets: [Prefix]) -> JSON? {
+    func ipam(_ document: JSONObject, _ subnets: [Prefix], of networks: [Prefix]) -> JSON? {
         guard case .object(var ipam)? = document["ipam"], ipam["type"] == .string("host-local"),
             ipam["subnet"] == nil, ipam["ranges"] == nil
         else {

@@ -10,11 +10,14 @@ import Overlay
 /// A network as it looks from this host: who it is among the others, and what leads to them.
 struct VxlanNetwork {
     let configuration: VxlanConfiguration
-    let underlay: Underlay
+    /// The networks of all hosts.
+    let networks: [Prefix]
     /// The subnets of this host.
     let subnets: [Prefix]
-    /// The device, as it is to be.
+    /// The device, as it is to be; where overlayd looks after it no more of it is known than name and MTU.
     let tunnel: Tunnel
+    /// Whether overlayd looks after the tunnel and what leads to the others, and not this plugin.
+    var isKept: Bool { configuration.registry != nil }
     /// The largest packet of all interfaces of the network.
     var mtu: UInt32 { tunnel.mtu }
 
@@ -27,6 +30,15 @@ struct VxlanNetwork {
         missing: CNIError.Kind = .tryAgain,
         _ host: inout Kernel
     ) throws(CNIError) {
+        if let directory = configuration.registry {
+            let file = try RegistryFile.read(directory, network: name, missing: missing)
+            self.configuration = configuration
+            (networks, subnets) = (file.networks, file.subnets)
+            let settings = VXLANSettings(identifier: configuration.vni)
+            let mac = Peer.vtepMAC(identifier: configuration.vni, publicIP: file.publicIP)
+            tunnel = Tunnel(name: file.device, network: name, settings: settings, mac: mac, mtu: file.mtu)
+            return
+        }
         let peers: [Peer]
         do { peers = try configuration.peers.peers() } catch { throw .configuration(error) }
         let underlay = try Underlay.find(
@@ -47,7 +59,7 @@ struct VxlanNetwork {
         } catch {
             throw .configuration(error)
         }
-        (self.configuration, self.underlay, self.subnets) = (configuration, underlay, subnets)
+        (self.configuration, self.subnets, networks) = (configuration, subnets, configuration.networks)
 
         var settings = VXLANSettings(identifier: configuration.vni)
         (settings.port, settings.local, settings.underlay) = (configuration.port, underlay.local, underlay.link.index)

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import JSON
+import Linux
+
+/// What the registry gave this host, as the agent writes it for the plugin.
+public struct RegistryFile: Equatable, Sendable {
+    /// The networks of all hosts.
+    public var networks: [Prefix]
+    /// The subnets of this host.
+    public var subnets: [Prefix]
+    /// The largest packet of all interfaces of the network.
+    public var mtu: UInt32
+    /// The address by which the others reach this host.
+    public var publicIP: IPAddress
+    /// The tunnel, or the interface of the underlay where there is none.
+    public var device: String
+    /// When the subnet is lost unless the registry is heard of again, in seconds since 1970; nothing if never.
+    public var expires: Int64?
+
+    /// Describes what this host has.
+    public init(
+        networks: [Prefix],
+        subnets: [Prefix],
+        mtu: UInt32,
+        publicIP: IPAddress,
+        device: String,
+        expires: Int64?
+    ) {
+        (self.networks, self.subnets, self.mtu) = (networks, subnets, mtu)
+        (self.publicIP, self.device, self.expires) = (publicIP, device, expires)
+    }
+
+    /// Where the file of a network is.
+    public static func path(_ directory: String, network: String) -> String { "\(directory)/\(network).json" }
+
+    /// The directory unless the configuration says otherwise.
+    public static var directory: String { "/run/swift-cni/overlay" }
+
+    /// Reads the file of a network; what is missing or too old may come, so the caller says what kind of failure that is.
+    @inline(never)
+    public static func read(
+        _ directory: String,
+        network: String,
+        missing: CNIError.Kind
+    ) throws(CNIError) -> RegistryFile {
+        let path = path(directory, network: network)
+        let bytes: [UInt8]
+        do { bytes = try FileDescriptor.open(path).readAll() } catch {
+            if error != .noSuchFile && error != .notDirectory { throw .inputOutput(error, "read \(path)") }
+            throw CNIError(
+                missing,
+                "this host has no subnet of \(network) yet",
+                "\(path) is missing: overlayd writes it as soon as the registry gives it a subnet; is it running?"
+            )
+        }
+        let file: RegistryFile
+        do throws(ConfigError) { file = try RegistryFile(bytes, path: path) } catch { throw .configuration(error) }
+        let now = Clock.realNanoseconds() / 1_000_000_000
+        if let expires = file.expires, expires <= now {
+            throw CNIError(
+                missing,
+                "this host's subnet of \(network) has expired",
+                "overlayd could not renew it in time, \(now - expires) s ago (\(path)); another host may have it now: look at its log and at the registry"
+            )
+        }
+        return file
+    }
+
+    @inline(never)
+    private init(_ bytes: [UInt8], path: String) throws(ConfigError) {
+        let json: JSON
+        do { json = try JSON.parse(bytes) } catch { throw ConfigError(path: path, problem: error.description) }
+        let node = ConfigNode(json, path: path)
+        guard let publicIP = try node.address("publicIP"), let mtu = try node.integer("mtu", in: 68...65535) else {
+            throw node.fails("it is not complete")
+        }
+        self.init(
+            networks: try node.prefixes("network"),
+            subnets: try node.prefixes("subnet"),
+            mtu: UInt32(mtu),
+            publicIP: publicIP,
+            device: try node.string("device") ?? "",
+            expires: try node.integer("expires", in: 0...Int64.max)
+        )
+    }
+
+    /// The content of the file.
+    public var bytes: [UInt8] {
+        var object = JSONObject([
+            .init("network", .string(networks.map { $0.description }.joined(separator: ","))),
+            .init("subnet", .string(subnets.map { $0.description }.joined(separator: ","))),
+            .init("mtu", .int(Int(mtu))), .init("publicIP", .string(publicIP.description)),
+            .init("device", .string(device)),
+        ])
+        if let expires { object.append("expires", .number("\(expires)")) }
+        return JSON.object(object).serialize(indent: 4) + [UInt8(ascii: "\n")]
+    }
+
+    /// The same for everybody who reads Flannel's file.
+    public func environment(masquerades: Bool) -> [UInt8] {
+        var text = ""
+        for (network, subnet) in zip(networks, subnets) {
+            let family = network.address.family == .v4 ? "" : "IPV6_"
+            let gateway = subnet.network.successor ?? subnet.network
+            text += "FLANNEL_\(family)NETWORK=\(network.description)\n"
+            text += "FLANNEL_\(family)SUBNET=\(gateway.description)/\(subnet.length)\n"
+        }
+        return Array("\(text)FLANNEL_MTU=\(mtu)\nFLANNEL_IPMASQ=\(masquerades)\n".utf8)
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import Netlink
+
+/// How this host takes part in a network that a registry keeps.
+public struct RegistryPlace: Sendable {
+    /// The network below.
+    public let underlay: Underlay
+    /// The networks of all hosts.
+    public let networks: [Prefix]
+    /// The subnets of this host.
+    public let subnets: [Prefix]
+    /// How packets get from host to host.
+    public let backend: RegistryConfiguration.Backend
+
+    /// Describes the place of this host.
+    public init(
+        _ underlay: Underlay,
+        networks: [Prefix],
+        subnets: [Prefix],
+        backend: RegistryConfiguration.Backend
+    ) {
+        (self.underlay, self.networks, self.subnets, self.backend) = (underlay, networks, subnets, backend)
+    }
+
+    /// Why a host of the registry cannot be reached; nothing if it can.
+    ///
+    /// One host's mistake must not cost the others anything, so nobody is refused for it but that host.
+    public func complaint(_ lease: RegistryLease) -> String? {
+        if lease.backend != backend.name {
+            return "it takes part by \(lease.backend), and this network by \(backend.name)"
+        }
+        for subnet in lease.subnets where !networks.contains(where: { $0.contains(subnet) }) {
+            return "\(subnet.description) is not part of the network"
+        }
+        for subnet in lease.subnets where subnets.contains(where: { $0.overlaps(subnet) }) {
+            return "\(subnet.description) overlaps this host's own subnet"
+        }
+        if lease.publicIP == underlay.local { return "it has this host's address" }
+        if lease.publicIP.family != underlay.local.family {
+            return "\(lease.publicIP.description) is of another version of IP than \(underlay.local.description)"
+        }
+        switch backend {
+        case .vxlan(let identifier, _, _):
+            guard let number = lease.identifier, number != identifier else { return nil }
+            return "its VNI is \(number), and this network's is \(identifier)"
+        case .hostGateway:
+            if underlay.isOnLink(lease.publicIP) { return nil }
+            return "\(lease.publicIP.description) is not on the link \(underlay.link.name), as host-gw needs it"
+        }
+    }
+
+    /// What leads to a host.
+    func entries(to lease: RegistryLease) -> TunnelEntries {
+        switch backend {
+        case .vxlan(let identifier, _, let direct):
+            let peer = Peer([lease.publicIP], subnets: lease.subnets, vtepMAC: lease.vtepMAC, place: lease.key)
+            return TunnelEntries(routedTo: [peer], own: [], underlay, identifier, direct: direct)
+        case .hostGateway:
+            var entries = TunnelEntries()
+            for subnet in lease.subnets where subnet.address.family == lease.publicIP.family {
+                entries.direct.append((subnet, lease.publicIP))
+            }
+            return entries
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import CNI
+import Etcd
+import Interfaces
+import JSON
+import Linux
+import Netlink
+import Overlay
+
+extension Agent {
+    /// Follows the changes in the registry until something goes wrong or it is time to compare everything.
+    func follow() throws(Trouble) {
+        let start = Self.now()
+        var heartbeat = start + configuration.heartbeatMilliseconds
+        var renewal = start + renewalInterval
+        let resync = start + configuration.resyncMilliseconds
+        // Set when the kernel told of something, which often has more to tell at once.
+        var correction: Int?
+        while true {
+            let next = min(heartbeat, renewal, resync, correction ?? Int.max)
+            let wake = client.wait(events.descriptor, limitMilliseconds: max(0, next - Self.now()))
+            if wake.ends { throw Trouble(.ends, "told to end") }
+            if wake.isReadable, concernsUs() { correction = correction ?? Self.now() + 100 }
+            try takeEvents()
+            let now = Self.now()
+            if now >= renewal {
+                try keepAlive()
+                if let held = holding { try keep(held) }
+                try rewrite()
+                renewal = now + renewalInterval
+            }
+            if now >= heartbeat {
+                try probe()
+                heartbeat = Self.now() + configuration.heartbeatMilliseconds
+            }
+            if now >= resync { return }
+            if let time = correction, now >= time {
+                correction = nil
+                // The address of this host may be another one, so everything is looked at.
+                if try hasMoved() { return }
+                try ensure()
+            }
+        }
+    }
+
+    /// Milliseconds that never run backwards.
+    private static func now() -> Int { Int(Clock.monotonicNanoseconds() / 1_000_000) }
+
+    private var renewalInterval: Int {
+        guard let held = holding, held.seconds > 0 else { return 3_600_000 }
+        return max(300, held.seconds * 1000 / 3)
+    }
+
+    /// A member that does not answer is left, because its watch would keep silent as well.
+    private func probe() throws(Trouble) {
+        try Trouble.registry { () throws(EtcdError) in
+            do throws(EtcdError) { try client.probe(settingsKey) } catch {
+                if error.kind == .unreachable { client.moveOn() }
+                throw error
+            }
+        }
+    }
+
+    private func takeEvents() throws(Trouble) {
+        let events = try Trouble.registry { () throws(EtcdError) in try client.events() }
+        guard !events.isEmpty, let held = holding else { return }
+        try lookAfterOurs(events, held)
+        guard let place = routes?.place else { return }
+        let changes = changes(events, place)
+        if changes.isEmpty { return }
+        do throws(CNIError) {
+            let count = try routes?.apply(changes, &host) ?? 0
+            Trace.step("\(changes.count) changes of hosts, \(count) of entries")
+        } catch {
+            Daemon.log(error.description)
+            try ensure()
+        }
+    }
+
+    /// Notices when this host's own key is changed by somebody else, or the whole network is.
+    private func lookAfterOurs(_ events: [EtcdEvent], _ held: Holding) throws(Trouble) {
+        let own = subnetPrefix + RegistryLease.key(held.subnets)
+        for event in events {
+            switch event {
+            case .removed(let key) where key == own: throw Trouble(.passing, "\(key) was taken away from this host")
+            case .removed(let key) where key == settingsKey: throw Trouble(.passing, "etcd: \(key) was removed")
+            case .set(let entry) where entry.key == settingsKey && entry.value != settings:
+                throw Trouble(.passing, "the configuration of the network has changed")
+            case .set(let entry) where entry.key == own && entry.lease != held.lease:
+                let host = hostKey(own).flatMap { try? RegistryLease(key: $0, value: entry.value) }?.publicIP
+                guard host == routes?.place.underlay.local else {
+                    throw Trouble(.passing, "\(own) was taken by \(host?.description ?? "somebody else")")
+                }
+                Daemon.log("another host with the address \(host?.description ?? "") has taken \(own) too")
+            default: continue
+            }
+        }
+    }
+
+    /// Whether the interface below or its address is another one than it was.
+    private func hasMoved() throws(Trouble) -> Bool {
+        guard let place = routes?.place else { return true }
+        return try Trouble.host { () throws(CNIError) in
+            guard let link = try host.link(index: place.underlay.link.index), link.isUp,
+                link.mtu == place.underlay.link.mtu
+            else {
+                return true
+            }
+            return try !host.addresses(of: link.index).contains { $0.prefix.address == place.underlay.local }
+        }
+    }
+}
