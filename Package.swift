@@ -141,7 +141,8 @@ let development: [Target] = [
     tests("CrashTests", ["Linux"]),
     tests("TuningTests", []),
     tests("CnictlTests", []),
-    tests("OverlayTests", ["Addressing", "Etcd", "JSON", "Overlay"]),
+    tests("OverlayTests", ["Etcd", "JSON"]),
+    tests("RegistryTests", ["Addressing", "JSON", "Overlay"]),
     tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
     .executableTarget(

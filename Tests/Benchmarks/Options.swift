@@ -28,6 +28,9 @@ enum Group: String, CaseIterable {
     /// Ports of the host, from one to ten thousand.
     case mappings
 
+    /// The daemon of the overlay.
+    case overlay = "overlayd"
+
     /// Peak memory.
     case memory
 

@@ -38,6 +38,7 @@ struct Runner {
         case .chain: try measureChain()
         case .chains: try measureParallelChains()
         case .mappings: try measureMappings()
+        case .overlay: try measureOverlay()
         case .memory: try measureMemory()
         case .size: try measureSize()
         }

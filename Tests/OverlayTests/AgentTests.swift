@@ -175,4 +175,19 @@ struct AgentTests {
         let outcome = try host.call("--once")
         #expect(outcome.exitCode == 1 && outcome.stderrText.contains("authenticat"), "\(outcome.stderrText)")
     }
+
+    @Test func theInstalledFileWorks() throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        let (bin, file) = (Executables.directory, "\(Golden.directory)/../conf/21-vxlan-etcd.conflist")
+        // The file names the places of a real host, so these are covered.
+        let script = """
+            mount -t tmpfs t /run && mount -t tmpfs t /var/lib &&
+            CNI_PATH=\(bin) \(bin)/cnictl status \(file); test $? = 1 || exit 9
+            \(bin)/overlayd --config \(file) --endpoints \(lab.registry.endpoints[0]) --once &&
+            CNI_PATH=\(bin) \(bin)/cnictl status \(file) && cat /run/flannel/subnet.env
+            """
+        let text = try Registry.run("unshare", ["-m", "sh", "-c", script], in: lab.hosts[0].space)
+        #expect(text.contains("FLANNEL_MTU=1450"), "\(text)")
+    }
 }

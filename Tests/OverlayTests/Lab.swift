@@ -154,10 +154,10 @@ final class LabHost {
             .map { String($0) }
     }
 
-    /// All that is in the kernel for other hosts.
+    /// All that is in the kernel for other hosts, in an order that does not depend on the kernel's tables.
     func entries() throws -> String {
-        try run("ip route show proto 92") + run("ip neigh show dev vxlan.1 nud permanent")
-            + run("bridge fdb show dev vxlan.1")
+        let text = try run("ip route show proto 92") + run("ip neigh show dev vxlan.1 nud permanent")
+        return try (text + run("bridge fdb show dev vxlan.1")).split(separator: "\n").sorted().joined(separator: "\n")
     }
 }
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Addressing
+import JSON
+import Overlay
+import Support
+import Testing
+
+/// What Flannel writes into a registry, and what it reads there.
+@Suite("overlayd: formats")
+struct FormatTests {
+    private func pool(_ json: String) throws -> RegistryConfiguration {
+        try RegistryConfiguration(Array(json.utf8), path: "config")
+    }
+
+    @Test func keysOfHosts() throws {
+        let both = try #require(RegistryLease.subnets(key: "10.5.52.0-24&fc00:0:0:1::-64"))
+        #expect(both.map { $0.description } == ["10.5.52.0/24", "fc00:0:0:1::/64"])
+        #expect(RegistryLease.key(both) == "10.5.52.0-24&fc00:0:0:1::-64")
+        for wrong in ["", "10.5.52.0", "10.5.52.0/24", "10.5.52.1-24", "10.5.52.0-24&", "10.5.52.0-33", "a-b"] {
+            #expect(RegistryLease.subnets(key: wrong) == nil, "\(wrong)")
+        }
+    }
+
+    @Test func valuesOfHosts() throws {
+        let text =
+            #"{"PublicIP":"192.168.64.3","PublicIPv6":null,"BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}}"#
+        let lease = try RegistryLease(key: "10.5.52.0-24", value: Array(text.utf8))
+        #expect(lease.identifier == 1 && lease.vtepMAC?.description == "c6:d2:32:6f:8f:44")
+        #expect(String(decoding: lease.value, as: UTF8.self) == text)
+        for wrong in [
+            "", "[]", "{}", #"{"PublicIP":"x"}"#, #"{"PublicIP":"0.0.0.0"}"#,
+            #"{"PublicIP":"10.0.0.1","BackendData":1}"#,
+        ] {
+            #expect(throws: ConfigError.self, "\(wrong)") {
+                try RegistryLease(key: "10.5.52.0-24", value: Array(wrong.utf8))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        (#"{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}"#, 255, "10.5.1.0/24", "10.5.255.0/24"),
+        (#"{"Network":"10.5.0.0/23","Backend":{"Type":"vxlan"}}"#, 3, "10.5.0.128/25", "10.5.1.128/25"),
+        (
+            #"{"Network":"10.5.0.0/16","SubnetLen":20,"Backend":{"Type":"host-gw"}}"#, 15, "10.5.16.0/20",
+            "10.5.240.0/20"
+        ),
+        (
+            #"{"Network":"10.0.0.0/8","SubnetMin":"10.7.0.0","SubnetMax":"10.7.3.0","Backend":{"Type":"vxlan"}}"#, 4,
+            "10.7.0.0/24", "10.7.3.0/24"
+        ),
+    ])
+    func allSubnetsAreGivenOutAndNoOther(text: String, count: Int, first: String, last: String) throws {
+        let network = try pool(text)
+        var used: [Prefix] = []
+        while let next = network.choose(besides: used, UInt64(used.count) &* 7919) {
+            #expect(network.allows(next) && !used.contains { $0.overlaps(next[0]) })
+            used += next
+            if used.count > count { break }
+        }
+        let all = used.sorted { $0.network < $1.network }.map { $0.description }
+        #expect(all.count == count && all.first == first && all.last == last, "\(all.count) \(all.first ?? "")")
+    }
+
+    @Test func whatIsWrongIsNamed() {
+        for (text, word) in [
+            ("{", "line 1"), ("{}", "Network is missing"), (#"{"Network":"fd00::/64"}"#, "Network"),
+            (#"{"Network":"10.5.0.0/16"}"#, "udp"),
+            (#"{"Network":"10.5.0.0/16","SubnetLen":8,"Backend":{"Type":"vxlan"}}"#, "SubnetLen"),
+            (#"{"Network":"10.5.0.0/16","SubnetMin":"10.6.0.0","Backend":{"Type":"vxlan"}}"#, "SubnetMin"),
+            (#"{"Network":"10.5.0.0/16","Backend":{"Type":"wireguard"}}"#, "wireguard"),
+            (#"{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VNI":0}}"#, "VNI"),
+        ] {
+            var problem = ""
+            do throws(ConfigError) { _ = try RegistryConfiguration(Array(text.utf8), path: "config") } catch {
+                problem = error.description
+            }
+            #expect(problem.contains(word), "\(text): \(problem)")
+        }
+    }
+}
