@@ -15,7 +15,10 @@ final class OverlayNetwork {
     init(_ suite: Suite) throws {
         program = suite.path(of: "overlayd")
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        for line in ["link add under0 type dummy", "link set under0 up", "address add \(address)/24 dev under0"] {
+        for line in [
+            "link add under0 type veth peer name under1", "link set under0 up", "link set under1 up",
+            "address add \(address)/24 dev under0",
+        ] {
             try Call.tool(["ip"] + line.split(separator: " ").map { String($0) }, output: nil)
         }
         let url = "http://\(address):2379"
