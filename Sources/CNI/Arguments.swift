@@ -8,7 +8,7 @@ public struct Arguments: Sendable {
     ///
     /// Empty segments are accepted, because runtimes append their own list to that of the caller.
     public init(_ text: String, known: [String]) throws(CNIError) {
-        for segment in text.utf8.split(separator: UInt8(ascii: ";")) {
+        for segment in Array(text.utf8).split(separator: UInt8(ascii: ";")) {
             let parts = segment.split(separator: UInt8(ascii: "="), omittingEmptySubsequences: false)
             guard parts.count == 2 else {
                 throw CNIError(
@@ -30,7 +30,7 @@ public struct Arguments: Sendable {
         )
     }
 
-    private static func string(_ bytes: Substring.UTF8View) -> String { String(decoding: bytes, as: UTF8.self) }
+    private static func string(_ bytes: ArraySlice<UInt8>) -> String { String(decoding: bytes, as: UTF8.self) }
 
     private func ignoresUnknown() throws(CNIError) -> Bool {
         guard let value = self["IgnoreUnknown"] else { return false }

@@ -29,7 +29,9 @@ public struct Delegate: Sendable {
             )
         }
         guard let path = Self.find(type, in: directories) else {
-            let list = directories.utf8.split(separator: UInt8(ascii: ":")).map { String(decoding: $0, as: UTF8.self) }
+            let list = Array(directories.utf8).split(separator: UInt8(ascii: ":")).map {
+                String(decoding: $0, as: UTF8.self)
+            }
             throw CNIError(
                 .delegate,
                 "failed to find plugin \"\(type)\" in path [\(list.joined(separator: " "))]",
@@ -42,7 +44,7 @@ public struct Delegate: Sendable {
 
     /// The path of the first regular file of a name in a list of directories with colons between them.
     public static func find(_ name: String, in directories: String) -> String? {
-        for directory in directories.utf8.split(separator: UInt8(ascii: ":")) {
+        for directory in Array(directories.utf8).split(separator: UInt8(ascii: ":")) {
             let path = "\(String(decoding: directory, as: UTF8.self))/\(name)"
             if let status = try? FileStatus.of(path), status.isRegular { return path }
         }

@@ -44,7 +44,7 @@ struct VersionNumber {
     /// Reads one to three numbers with dots between them.
     init?(_ text: String) {
         var parts: [Int] = []
-        for part in text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
+        for part in Array(text.utf8).split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false) {
             guard let number = Int(String(decoding: part, as: UTF8.self)), number >= 0 else { return nil }
             parts.append(number)
         }

@@ -9,7 +9,7 @@ extension ElementBatch {
     /// only one fills whole words. A dot at the end says that another part follows.
     static func encode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
-        let parts = text.utf8.split(separator: UInt8(ascii: " "))
+        let parts = Array(text.utf8).split(separator: UInt8(ascii: " "))
         for (place, part) in parts.enumerated() {
             if place % 2 == 1 {
                 guard part.elementsEqual(".".utf8) else { return nil }

@@ -60,7 +60,7 @@ public struct ElementBatch: ~Copyable {
         endNest(keyNest)
         if !value.isEmpty {
             let data = beginNest(2)
-            let words = value.utf8.split(separator: UInt8(ascii: " "))
+            let words = Array(value.utf8).split(separator: UInt8(ascii: " "))
             let isJump = words[0].elementsEqual("jump".utf8)
             if words.count == 2, isJump || words[0].elementsEqual("goto".utf8) {
                 let verdict = beginNest(2)

@@ -167,7 +167,7 @@ extension IPTables {
 extension String {
     /// The word behind an option.
     public func value(of option: String) -> String? {
-        let words = utf8.split(separator: UInt8(ascii: " "))
+        let words = Array(utf8).split(separator: UInt8(ascii: " "))
         for (place, word) in words.enumerated().dropLast() where word.elementsEqual(option.utf8) {
             return String(decoding: Array(words[place + 1]), as: UTF8.self)
         }

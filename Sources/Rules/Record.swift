@@ -77,7 +77,7 @@ struct Record: Sendable {
     static func all(in listing: Listing) -> [Listed] {
         guard let block = listing.blocks("\tmap " + map + " ").first else { return [] }
         // "name" . number comment "text" : jump chain
-        let parts = block.text.utf8.split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
+        let parts = Array(block.text.utf8).split(separator: UInt8(ascii: "\""), omittingEmptySubsequences: false)
         var found: [Listed] = []
         for place in stride(from: 1, to: parts.count - 3, by: 4) {
             let numbers = words(parts[place + 1]), verdict = words(parts[place + 3])
@@ -89,9 +89,11 @@ struct Record: Sendable {
         return found
     }
 
-    private static func words(_ text: Substring.UTF8View) -> [String] {
-        text.split { [UInt8(ascii: " "), UInt8(ascii: ","), UInt8(ascii: "\n"), UInt8(ascii: "\t")].contains($0) }
-            .map { String(decoding: Array($0), as: UTF8.self) }
+    /// The words between blanks and commas; a line's end is followed by blanks.
+    private static func words(_ text: ArraySlice<UInt8>) -> [String] {
+        text.split(separator: UInt8(ascii: " ")).map { word in
+            String(decoding: Array(word.prefix { $0 > UInt8(ascii: ",") }), as: UTF8.self)
+        }
     }
 
     /// The elements of the record.

@@ -19,7 +19,7 @@ extension SharedTable {
         guard let listing = try rules.list(table) else { return [] }
         var wishes: [RecordedWish] = []
         for listed in Record.all(in: listing) where listed.line.text.utf8.starts(with: (mark + " ").utf8) {
-            let words = listed.line.text.utf8.split(separator: UInt8(ascii: " "))
+            let words = Array(listed.line.text.utf8).split(separator: UInt8(ascii: " "))
                 .map { String(decoding: Array($0), as: UTF8.self) }
             guard let colon = words.lastIndex(of: ":"), colon > 2 else { continue }
             let element = Element(map: words[1], key: words[2..<colon].joined(separator: " "))

@@ -114,7 +114,7 @@ struct ChainTests {
         try publication.call("ADD")
         #expect(try Programs.run("iptables-legacy-save").contains(Self.shield))
         try publication.call("CHECK")
-        #expect(try Rules().isEmpty)
+        #expect(try Rules().nftables.isEmpty)
         // DEL finds them wherever they are.
         try publication.with { $0.environment = [:] }.call("DEL")
         for program in ["iptables-legacy-save", "ip6tables-legacy-save"] {

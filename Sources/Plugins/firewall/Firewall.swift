@@ -15,6 +15,7 @@ struct Firewall: Plugin {
 
     func add(_ request: Request<FirewallConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
         let (configuration, attachment) = (request.configuration, request.attachment)
+        try configuration.validate()
         guard let result = try request.previousResult() else { throw Self.notChained }
         let isolation = try Isolation(attachment, configuration.ingressPolicy, result)
         let addresses = result.ips.map { $0.address }
@@ -45,6 +46,7 @@ struct Firewall: Plugin {
     }
 
     func check(_ request: Request<FirewallConfiguration>) throws(CNIError) {
+        try request.configuration.validate()
         guard let result = try request.previousResult() else { throw Self.notChained }
         try Admission(request.attachment, request.configuration).check(result.ips.map { $0.address })
         try Isolation(request.attachment, request.configuration.ingressPolicy, result)?.check()
@@ -60,6 +62,7 @@ struct Firewall: Plugin {
     }
 
     func status(_ request: Request<FirewallConfiguration>) throws(CNIError) {
+        try request.configuration.validate()
         try Admission(request.attachment, request.configuration).probe()
         if request.configuration.ingressPolicy != .open { try Isolation.probe() }
     }

@@ -4,6 +4,9 @@ import CNI
 import JSON
 
 /// The keys that the plugin reads.
+///
+/// A wrong value is a problem of ADD, CHECK and STATUS: DEL and GC go by what is there, and nobody's mistake keeps them from
+/// that.
 struct FirewallConfiguration: PluginConfiguration {
     /// Who lets packets pass.
     enum Backend: String, Sendable {
@@ -27,8 +30,21 @@ struct FirewallConfiguration: PluginConfiguration {
     let ingressPolicy: IngressPolicy
     let adminChain: String
     let zone: String
+    private var problem: ConfigError?
 
     init(_ node: ConfigNode) throws(ConfigError) {
+        do {
+            try self.init(valid: node)
+        } catch {
+            try self.init(valid: ConfigNode(.object(JSONObject())))
+            problem = error
+        }
+    }
+
+    /// Refuses to go on with a wrong value.
+    func validate() throws(CNIError) { if let problem { throw .configuration(problem) } }
+
+    private init(valid node: ConfigNode) throws(ConfigError) {
         if let named = try node.member("backend"), case let name = try named.string(), !name.isEmpty {
             guard let known = Backend(rawValue: name) else {
                 throw named.fails("unknown backend \"\(name)\"; there are nftables, iptables and firewalld")
