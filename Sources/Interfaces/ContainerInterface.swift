@@ -149,3 +149,20 @@ extension Route {
         (mtu, advertisedMSS) = (route.mtu, route.advertisedMSS)
     }
 }
+
+extension Request {
+    /// Waits until no other ADD works in the container, and keeps those that come out until this one is done, or undone.
+    ///
+    /// Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
+    public func awaitOtherADDs(
+        in namespace: borrowing NetworkNamespace,
+        undo: inout UndoStack
+    ) throws(CNIError) {
+        if NetworkNamespace.isCurrent(netns) { return }
+        undo.keep(
+            try CNIError.attempt("wait for another ADD") { () throws(Errno) in
+                try namespace.lock(shared: false, limitMilliseconds: 30_000)
+            }
+        )
+    }
+}

@@ -19,14 +19,7 @@ struct Bridge: Plugin {
         let (configuration, attachment) = (request.configuration, request.attachment)
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: configuration.mtu)
         let netns = try request.openNamespace()
-        // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
-        if !NetworkNamespace.isCurrent(request.netns) {
-            undo.keep(
-                try CNIError.attempt("wait for another ADD") { () throws(Errno) in
-                    try netns.lock(shared: false, limitMilliseconds: 30_000)
-                }
-            )
-        }
+        try request.awaitOtherADDs(in: netns, undo: &undo)
         var inside = try ContainerInterface.open(attachment, in: netns)
         var host = try Kernel.open()
         try VethPair.refuseExisting(attachment, &host)

@@ -22,14 +22,7 @@ struct Vxlan: Plugin {
         let network = try VxlanNetwork(configuration, attachment.network, &host)
         let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: network.mtu)
         let netns = try request.openNamespace()
-        // Of two ADDs of one attachment the later one must see what the earlier one made, and touch nothing of it.
-        if !NetworkNamespace.isCurrent(request.netns) {
-            undo.keep(
-                try CNIError.attempt("wait for another ADD") { () throws(Errno) in
-                    try netns.lock(shared: false, limitMilliseconds: 30_000)
-                }
-            )
-        }
+        try request.awaitOtherADDs(in: netns, undo: &undo)
         var inside = try ContainerInterface.open(attachment, in: netns)
         try VethPair.refuseExisting(attachment, &host)
 
