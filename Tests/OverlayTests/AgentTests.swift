@@ -170,6 +170,13 @@ struct AgentTests {
             ]
         )
         #expect(try eventually { try host.ways() == ["10.5.77.0/24"] }, "\(host.log)")
+        // All tokens end with this; the next question of the daemon needs a new one.
+        try lab.registry.type(user + ["auth", "disable"])
+        try lab.registry.type(["auth", "enable"])
+        sleep(2)
+        #expect(!host.log.contains("invalid auth token"), "\(host.log)")
+        try lab.registry.type(user + ["del", "\(Registry.prefix)/subnets/10.5.77.0-24"])
+        #expect(try eventually { try host.ways() == [] }, "\(host.log)")
         host.end(SIGTERM)
         try directory.write("wrong\n", to: "password", permissions: 0o600)
         let outcome = try host.call("--once")

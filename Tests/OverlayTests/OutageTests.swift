@@ -197,6 +197,9 @@ struct OutageTests {
         try lab.registry.type(["lease", "revoke", String(lease, radix: 16)])
         #expect(try eventually { try lab.registry.key(of: "192.168.9.1") == key }, "\(host.log)")
         #expect(try lab.registry.lease(of: key) != lease)
+        // The lease is good, but somebody removes the key.
+        try lab.registry.delete("subnets/\(key)")
+        #expect(try eventually { try lab.registry.hosts()[key] != nil }, "\(host.log)")
         // While it is away somebody else takes the subnet.
         host.daemon?.send(SIGSTOP)
         #expect(try eventually(10) { try lab.registry.hosts()[key] == nil })
