@@ -6,7 +6,7 @@ import JSON
 import Linux
 
 /// What the registry gave this host, as the agent writes it for the plugin.
-public struct RegistryFile: Equatable, Sendable {
+public struct RegistryFile: Sendable {
     /// The networks of all hosts.
     public var networks: [Prefix]
     /// The subnets of this host.
@@ -63,7 +63,7 @@ public struct RegistryFile: Equatable, Sendable {
             throw CNIError(
                 missing,
                 "this host's subnet of \(network) has expired",
-                "overlayd could not renew it in time, \(now - expires) s ago (\(path)); another host may have it now: look at its log and at the registry"
+                "overlayd could not renew it in time (\(path)), and another host may have it now"
             )
         }
         return file
