@@ -11,11 +11,12 @@ FILTER ?= .
 T ?= 60
 
 PACKAGES := gcc libc6-dev libcurl4-openssl-dev libmnl-dev libnftables-dev libnftables1 pkg-config
-TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun etcd-client etcd-server golang-github-containers-common iproute2 \
+TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun golang-github-containers-common iproute2 \
 	iptables nftables podman runc strace util-linux
-# Where systemd runs, installing it would have it rule over the packets from the next start on; its tests say that they skip.
+# Where systemd runs, installing them would start etcd, and have firewalld rule over the packets from the next start on; their
+# tests say that they skip.
 ifeq ($(wildcard /run/systemd/system),)
-TEST_PACKAGES += dbus firewalld
+TEST_PACKAGES += dbus etcd-client etcd-server firewalld openssl
 endif
 
 PLUGINS := bridge firewall host-local loopback portmap tuning vxlan
