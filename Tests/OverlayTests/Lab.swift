@@ -13,7 +13,7 @@ final class Lab {
     let hosts: [LabHost]
 
     /// The network of most tests.
-    static let vxlan = #"{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}"#
+    static let vxlan = #"{"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}"#
 
     init(members: Int = 1, hosts count: Int = 3, certificates: Certificates? = nil, keys: [String: JSON] = [:]) throws {
         wire = try ContainerNamespace(named: "underlay")
