@@ -47,12 +47,13 @@ struct ChainNetwork: Attaching {
         // Two containers of a bench are there at once, and publish different ports.
         let start = first == 0 ? 20000 + (container.id.hashValue & 0x3fff) : first
         let mappings = (0..<ports).map { #"{"hostPort":\#(start + $0),"containerPort":\#(80 + $0),"protocol":"tcp"}"# }
+        let ports = #","runtimeConfig":{"portMappings":[\#(mappings.joined(separator: ","))]}"#
+        // A runtime remembers them for DEL, and the reference cannot do without.
+        try Data(ports.utf8).write(to: URL(fileURLWithPath: container.output + ".ports"))
         var result = ""
         return try plugins.map { plugin in
             var text = "{" + plugin.configuration
-            if plugin.type == "portmap" {
-                text += #","runtimeConfig":{"portMappings":[\#(mappings.joined(separator: ","))]}"#
-            }
+            if plugin.type == "portmap" { text += ports }
             if !result.isEmpty { text += #","prevResult":\#(result)"# }
             let time = try call(plugin.type, "ADD", container, text + "}")
             result = try String(contentsOfFile: container.output, encoding: .utf8)
@@ -66,8 +67,10 @@ struct ChainNetwork: Attaching {
     /// Detaches, and returns the milliseconds of each plugin in the order of ADD.
     func deletions(_ container: Container) throws -> [Double] {
         let result = try String(contentsOfFile: container.output + ".result", encoding: .utf8)
+        let ports = try String(contentsOfFile: container.output + ".ports", encoding: .utf8)
         return try plugins.reversed().map { plugin in
-            try call(plugin.type, "DEL", container, "{\(plugin.configuration),\"prevResult\":\(result)}")
+            let more = plugin.type == "portmap" ? ports : ""
+            return try call(plugin.type, "DEL", container, "{\(plugin.configuration)\(more),\"prevResult\":\(result)}")
         }.reversed()
     }
 

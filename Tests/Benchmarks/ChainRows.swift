@@ -34,6 +34,9 @@ extension Runner {
                 { try pass(theirs, $0, paths[1], \.reference) },
             ]
         )
+        for (network, path) in [(mine, paths[2]), (theirs, paths[3])] {
+            _ = try network.delete(network.container(0, in: path))
+        }
         return [add, delete, publish, withdraw]
     }
 
@@ -103,6 +106,8 @@ extension Runner {
         }
         try measure(1, &amongMany)
         let crowded = try (0..<5).map { _ in try listener.connect(2000, from: host, to: "10.44.0.1", port: 2000) }
+        for crowd in 2..<22 { _ = try network.delete(network.container(1000 + crowd, in: paths[crowd])) }
+        _ = try network.delete(resident)
         ratio.ours = [many.ours.median / one.ours.median]
         flat.ours = [amongMany.ours.median / one.ours.median]
         rate.ours = [crowded.median / few.median]
