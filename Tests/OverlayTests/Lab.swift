@@ -12,8 +12,10 @@ final class Lab {
     let registry: Registry
     let hosts: [LabHost]
 
-    /// The network of most tests.
-    static let vxlan = #"{"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}"#
+    /// The network of most tests; its hosts draw from where tests put no subnets of others.
+    static let vxlan = """
+        {"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}
+        """
 
     init(members: Int = 1, hosts count: Int = 3, certificates: Certificates? = nil, keys: [String: JSON] = [:]) throws {
         wire = try ContainerNamespace(named: "underlay")
