@@ -10,6 +10,20 @@ let isEmbedded = Context.environment["SWIFT_CNI_EMBEDDED"] == "1"
 
 let common: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
+/// The elements of arrays that are appended to in many places, as the compiler spells them: bytes, slices of bytes, texts, and
+/// what differs on a tunnel.
+///
+/// Inlined, each append would be the making of a larger array as well. A name that fits nothing any more costs size only.
+let appended = [
+    "s5UInt8V", "s10ArraySliceVys5UInt8VG", "SS", "7Overlay12TunnelChangeO", "7Overlay11TunnelEntryO",
+    "11VxlanPlugin0B7NetworkV16BridgeCorrectionO",
+]
+
+/// What texts are made of in many places: bytes, and slices of bytes.
+let decoded = ["Says5UInt8VG", "s10ArraySliceVys5UInt8VG"].map {
+    "$eSS8decoding2asSSx_q_mtcSlRzs16_UnicodeEncodingR_8CodeUnitQy_7ElementRtzr0_lufC\($0)_s0C0O4UTF8OTt0t1g5"
+}
+
 /// Code of a library is made where it is used, in the executable; else every module would hold a copy of it, and the linker
 /// keeps them all, because Embedded Swift puts the functions of a file into one section.
 let embedded: [SwiftSetting] = [
@@ -22,6 +36,8 @@ let embedded: [SwiftSetting] = [
         // Inlined into each message, these functions of the standard library would be a quarter of a plugin.
         "-Xllvm", "-sil-inline-never-functions=DefaultStringInterpolation",
     ]),
+    .unsafeFlags(appended.flatMap { ["-Xllvm", "-sil-inline-never-function=$eSa6appendyyxnF\($0)_Tg5"] }),
+    .unsafeFlags(decoded.flatMap { ["-Xllvm", "-sil-inline-never-function=\($0)"] }),
 ]
 
 let shipped = common + [.strictMemorySafety()] + (isEmbedded ? embedded : [])
@@ -34,15 +50,13 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
 /// An executable that is shipped, called like the folder that holds it.
 func executable(_ folder: String, target: String, _ dependencies: [Target.Dependency], links: [String] = []) -> Target {
     let path = "Sources/\(folder)"
-    // Embedded Swift leaves it to the program to name what the standard library needs.
-    let libraries = links + (isEmbedded ? ["swiftUnicodeDataTables"] : [])
     return .executableTarget(
         name: target,
         dependencies: dependencies,
         path: path,
         exclude: folder == "cnictl" ? [] : ["README.md"],
         swiftSettings: shipped,
-        linkerSettings: libraries.map { .linkedLibrary($0) }
+        linkerSettings: links.map { .linkedLibrary($0) }
     )
 }
 
@@ -54,6 +68,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let interfacePlugin: [Target.Dependency] = ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]
 
 let rulePlugin: [Target.Dependency] = interfacePlugin + ["NFTables", "Rules"]
+
+/// What the standard library needs to take texts apart by characters, as only a tool that people read does.
+let characterTables = isEmbedded ? ["swiftUnicodeDataTables"] : []
 
 /// The plugins and tools, by the name of the file that is installed.
 let executables: [(name: String, target: Target)] = [
@@ -75,20 +92,25 @@ let executables: [(name: String, target: Target)] = [
         executable("Plugins/portmap", target: "PortmapPlugin", rulePlugin, links: ["mnl"])
     ),
     ("loopback", executable("Plugins/loopback", target: "LoopbackPlugin", interfacePlugin, links: ["mnl"])),
-    ("vxlan", executable("Plugins/vxlan", target: "VxlanPlugin", interfacePlugin + ["Overlay"], links: ["mnl"])),
+    ("vxlan", executable("Plugins/vxlan", target: "VxlanPlugin", rulePlugin + ["Overlay"], links: ["mnl"])),
     ("tuning", executable("Plugins/tuning", target: "TuningPlugin", interfacePlugin, links: ["mnl"])),
     (
         "overlayd",
         executable(
             "overlayd",
             target: "overlayd",
-            ["Addressing", "CNI", "Etcd", "Interfaces", "JSON", "Linux", "Netlink", "Overlay"],
+            ["Addressing", "CNI", "Claims", "Etcd", "Interfaces", "JSON", "Linux", "Netlink", "Overlay"],
             links: ["mnl"]
         )
     ),
     (
         "cnictl",
-        executable("cnictl", target: "cnictl", ["Addressing", "CNI", "JSON", "Linux", "Netlink"], links: ["mnl"])
+        executable(
+            "cnictl",
+            target: "cnictl",
+            ["Addressing", "CNI", "JSON", "Linux", "Netlink"],
+            links: ["mnl"] + characterTables
+        )
     ),
 ]
 
@@ -100,7 +122,7 @@ let libraries: [Target] = [
     ),
     .systemLibrary(name: "CLibMNL", path: "Sources/CLibMNL", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
     // These libraries are loaded when they are needed, so nothing is linked.
-    .target(name: "CLibNFTables", path: "Sources/CLibNFTables"),
+    .target(name: "CLibNFTables", dependencies: ["CLinux"], path: "Sources/CLibNFTables"),
     .target(name: "CSystemBus", path: "Sources/CSystemBus"),
     // A daemon that runs for months has no reason to load a library late.
     .target(name: "CLibCURL", path: "Sources/CLibCURL", linkerSettings: [.linkedLibrary("curl")]),
@@ -116,6 +138,7 @@ let libraries: [Target] = [
     library("HTTP", ["CLibCURL", "Linux"]),
     library("Etcd", ["HTTP", "JSON", "Linux"]),
     library("Overlay", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "Netlink"]),
+    library("Claims", ["Addressing", "Overlay"]),
     library("Rules", ["Addressing", "CNI", "Interfaces", "JSON", "Linux", "NFTables"]),
 ]
 
@@ -142,7 +165,7 @@ let development: [Target] = [
     tests("TuningTests", []),
     tests("CnictlTests", []),
     tests("OverlayTests", ["Etcd", "JSON"]),
-    tests("RegistryTests", ["Addressing", "JSON", "Overlay"]),
+    tests("RegistryTests", ["Addressing", "Claims", "JSON", "Overlay"]),
     tests("VxlanTests", ["Addressing", "JSON", "Linux"]),
     tests("RuntimeTests", ["CLinux", "Linux"]),
     .executableTarget(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Addressing
+import Linux
 
 /// A pool of addresses: ranges of one family, of which an attachment gets one address.
 public struct RangeSet: Sendable {

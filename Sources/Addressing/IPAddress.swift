@@ -93,4 +93,9 @@ extension IPAddress {
 
     /// Whether it names a host on the same link only.
     public var isLinkLocalUnicast: Bool { family == .v4 ? bits >> 16 == 0xA9FE : bits >> 118 == 0xFE80 >> 6 }
+
+    /// The group by which neighbours ask for the hardware address of an IPv6 address: RFC 4291, section 2.7.1.
+    public var solicitedNodeGroup: IPAddress {
+        IPAddress(family: .v6, bits: 0xFF02_0000_0000_0000_0000_0001_FF00_0000 | bits & 0xFF_FFFF)
+    }
 }

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
+#define _GNU_SOURCE
 #include "CLibCURL.h"
 
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
+// Who sends more without the end of a line sends no lines, and the memory for it would only grow.
+enum { LONGEST_LINE = 16 << 20 };
+
 struct transfer {
     CURL *handle;
     struct curl_slist *headers;
     char *bytes;
-    size_t count, capacity;
-    bool is_running;
+    size_t count, capacity, whole_lines;
+    bool is_running, is_endless;
     CURLcode code;
     char error[CURL_ERROR_SIZE];
 };
@@ -41,23 +45,28 @@ void clibcurl_trust(struct clibcurl *context, const char *authorities, const cha
 static size_t receive(char *data, size_t size, size_t count, void *argument) {
     struct transfer *transfer = argument;
     size_t more = size * count;
+    // Only what is new is searched.
+    const char *end = memrchr(data, '\n', more);
+    size_t whole_lines = end ? transfer->count + (size_t)(end - data) + 1 : transfer->whole_lines;
+    // Fewer bytes than came end the transfer with an error.
+    if (transfer->is_endless && transfer->count + more - whole_lines > LONGEST_LINE) return 0;
     if (transfer->count + more > transfer->capacity) {
         size_t capacity = (transfer->count + more) * 2;
         char *bytes = realloc(transfer->bytes, capacity);
-        // Fewer bytes than came end the transfer with an error.
         if (!bytes) return 0;
         transfer->bytes = bytes;
         transfer->capacity = capacity;
     }
     memcpy(transfer->bytes + transfer->count, data, more);
     transfer->count += more;
+    transfer->whole_lines = whole_lines;
     return more;
 }
 
 static void forget(struct clibcurl *context, struct transfer *transfer) {
     if (transfer->is_running) curl_multi_remove_handle(context->multi, transfer->handle);
     transfer->is_running = false;
-    transfer->count = 0;
+    transfer->count = transfer->whole_lines = 0;
     curl_slist_free_all(transfer->headers);
     transfer->headers = NULL;
 }
@@ -70,6 +79,7 @@ bool clibcurl_post(struct clibcurl *context, int number, const char *url, const 
     curl_easy_reset(handle);
     transfer->error[0] = 0;
     transfer->code = CURLE_OK;
+    transfer->is_endless = limit == 0;
     transfer->headers = curl_slist_append(transfer->headers, "Content-Type: application/json");
     // A member without a leader then ends a watch instead of keeping silent.
     transfer->headers = curl_slist_append(transfer->headers, "Grpc-Metadata-hasleader: true");
@@ -160,10 +170,20 @@ int clibcurl_wait(struct clibcurl *context, int first, int second, int limit) {
 
 struct clibcurl_state clibcurl_look(struct clibcurl *context, int number) {
     struct transfer *transfer = &context->transfers[number];
-    struct clibcurl_state state = {.is_running = transfer->is_running, .bytes = transfer->bytes, .count = transfer->count};
+    struct clibcurl_state state = {.is_running = transfer->is_running,
+                                   .bytes = transfer->bytes,
+                                   .count = transfer->count,
+                                   .whole_lines = transfer->whole_lines};
     curl_easy_getinfo(transfer->handle, CURLINFO_RESPONSE_CODE, &state.status);
-    if (!transfer->is_running && transfer->code != CURLE_OK) {
-        state.problem = transfer->error[0] ? transfer->error : curl_easy_strerror(transfer->code);
+    if (!transfer->is_running) {
+        switch (transfer->code) {
+        case CURLE_OK: break;
+        case CURLE_WRITE_ERROR: state.problem = "a line has no end, or there is no memory for it"; break;
+        // Here the library's own words only add how many milliseconds it took, so they differ each time.
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_OPERATION_TIMEDOUT: state.problem = curl_easy_strerror(transfer->code); break;
+        default: state.problem = transfer->error[0] ? transfer->error : curl_easy_strerror(transfer->code);
+        }
     }
     return state;
 }
@@ -172,6 +192,7 @@ void clibcurl_consume(struct clibcurl *context, int number, size_t count) {
     struct transfer *transfer = &context->transfers[number];
     if (count > transfer->count) count = transfer->count;
     transfer->count -= count;
+    transfer->whole_lines -= count < transfer->whole_lines ? count : transfer->whole_lines;
     memmove(transfer->bytes, transfer->bytes + count, transfer->count);
 }
 
@@ -181,7 +202,7 @@ void clibcurl_stop(struct clibcurl *context, int number) {
         // A stream that is broken off cannot be used for anything else, so its connection goes with it.
         forget(context, transfer);
     }
-    transfer->count = 0;
+    transfer->count = transfer->whole_lines = 0;
 }
 
 void clibcurl_close(struct clibcurl *context) {

@@ -2,15 +2,12 @@
 
 #define _GNU_SOURCE
 #include "CLibNFTables.h"
+#include "CLinux.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-#include <linux/netfilter/nfnetlink.h>
-#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -46,32 +43,6 @@ static const char *load(void) {
     return NULL;
 }
 
-// Closes a netfilter socket without waiting. After a deletion, by whomever, the kernel makes the one who closes such a
-// socket wait some 15 ms until no packet uses what was deleted. Here the last reference to it is one in a message on a pair
-// of unix sockets, of which one end is in the same message: once both ends are closed only the kernel's own collector can
-// reach them, and since Linux 6.10 it does that on a thread of its own. Older kernels collect in the caller, which then waits
-// as it would have done anyway.
-static void close_later(int descriptor) {
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
-        int both[2] = {pair[1], descriptor};
-        union {
-            struct cmsghdr header;
-            char space[CMSG_SPACE(sizeof both)];
-        } control = {.header = {CMSG_LEN(sizeof both), SOL_SOCKET, SCM_RIGHTS}};
-        memcpy(CMSG_DATA(&control.header), both, sizeof both);
-        struct iovec part = {"", 1};
-        struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-        sendmsg(pair[0], &message, MSG_NOSIGNAL);
-        // Before the pair, or the collector might be faster and leave the last reference to the caller.
-        close(descriptor);
-        close(pair[1]);
-        close(pair[0]);
-    } else {
-        close(descriptor);
-    }
-}
-
 static bool is_netfilter_socket(int descriptor) {
     int domain = -1;
     int protocol = -1;
@@ -102,7 +73,7 @@ struct clibnftables *clibnftables_open(int *error, const char **problem) {
         *problem = "the kernel opens no netfilter socket";
         return NULL;
     }
-    close_later(probe);
+    linux_close_later(probe);
     struct clibnftables *context = malloc(sizeof *context);
     struct nft_ctx *library = context ? nft.nft_ctx_new(NFT_CTX_DEFAULT) : NULL;
     if (!library) {
@@ -113,7 +84,7 @@ struct clibnftables *clibnftables_open(int *error, const char **problem) {
     }
     nft.nft_ctx_buffer_output(library);
     nft.nft_ctx_buffer_error(library);
-    *context = (struct clibnftables){library, fcntl(protect_socket(), F_DUPFD_CLOEXEC, 3)};
+    *context = (struct clibnftables){library, linux_duplicate(protect_socket())};
     return context;
 }
 
@@ -151,33 +122,30 @@ struct clibnftables_answer clibnftables_run(struct clibnftables *context, const 
 
 void clibnftables_close(struct clibnftables *context) {
     nft.nft_ctx_free(context->library);
-    if (context->socket >= 0) close_later(context->socket);
+    if (context->socket >= 0) linux_close_later(context->socket);
     free(context);
 }
 
-// A question to the kernel's tables without the library, which would read all that is in them to answer it.
+int clibnftables_socket_open(void) {
+    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    return descriptor < 0 ? -errno : descriptor;
+}
+
+void clibnftables_socket_close(int descriptor) {
+    if (descriptor >= 0) linux_close_later(descriptor);
+}
+
+// A question to the kernel's tables.
 struct question {
     struct nlmsghdr header;
     struct nfgenmsg family;
     char attributes[700];
 };
 
-// Begins a question about a table, of which the name comes behind its family: "inet filter".
-static struct question ask_about(const char **table, int message) {
-    static const struct {
-        const char *name;
-        unsigned char number;
-    } families[] = {{"inet ", NFPROTO_INET}, {"ip ", NFPROTO_IPV4}, {"ip6 ", NFPROTO_IPV6}, {"bridge ", NFPROTO_BRIDGE}};
-    struct question question = {.header = {sizeof question.header + sizeof question.family,
-                                           (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), NLM_F_REQUEST}};
-    for (unsigned number = 0; number < sizeof families / sizeof *families; number++) {
-        size_t length = strlen(families[number].name);
-        if (strncmp(*table, families[number].name, length) != 0) continue;
-        question.family.nfgen_family = families[number].number;
-        *table += length;
-        break;
-    }
-    return question;
+static struct question begin(uint8_t family, int message) {
+    return (struct question){.header = {sizeof(struct nlmsghdr) + sizeof(struct nfgenmsg),
+                                        (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message), NLM_F_REQUEST},
+                             .family = {.nfgen_family = family}};
 }
 
 // Adds an attribute if there is room; the kernel refuses a question that lacks one.
@@ -196,14 +164,13 @@ static void end(struct question *question, struct nlattr *nest) {
     nest->nla_len = (uint16_t)((char *)question + question->header.nlmsg_len - (char *)nest);
 }
 
-// Asks, and returns the size of the answer's attributes, which are moved to the beginning of the buffer.
-static ssize_t ask(struct question *question, char *buffer, size_t capacity) {
-    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (descriptor < 0) return -errno;
+// Asks, and returns the size of the answer's attributes, which are moved to the beginning of the buffer. The kernel answers
+// before the question is sent, so that none is left for the next one.
+static ssize_t ask(int descriptor, struct question *question, char *buffer, size_t capacity) {
+    if (descriptor < 0) return descriptor;
     ssize_t size = send(descriptor, question, question->header.nlmsg_len, 0);
     if (size >= 0) size = recv(descriptor, buffer, capacity, 0);
     if (size < 0) size = -errno;
-    close_later(descriptor);
     struct nlmsghdr header;
     if (size < (ssize_t)(sizeof header + sizeof(struct nfgenmsg))) return size < 0 ? size : -EINVAL;
     memcpy(&header, buffer, sizeof header);
@@ -231,12 +198,12 @@ static const char *find(const char *attributes, size_t *size, int type) {
     return NULL;
 }
 
-int64_t clibnftables_chain_use(const char *table, const char *chain) {
-    struct question question = ask_about(&table, NFT_MSG_GETCHAIN);
+int64_t clibnftables_chain_use(int descriptor, uint8_t family, const char *table, const char *chain) {
+    struct question question = begin(family, NFT_MSG_GETCHAIN);
     put(&question, NFTA_CHAIN_TABLE, table, strlen(table) + 1);
     put(&question, NFTA_CHAIN_NAME, chain, strlen(chain) + 1);
     char buffer[4096];
-    ssize_t size = ask(&question, buffer, sizeof buffer);
+    ssize_t size = ask(descriptor, &question, buffer, sizeof buffer);
     if (size < 0) return size;
     size_t rest = (size_t)size;
     const char *value = find(buffer, &rest, NFTA_CHAIN_USE);
@@ -246,9 +213,9 @@ int64_t clibnftables_chain_use(const char *table, const char *chain) {
     return ntohl(use);
 }
 
-int clibnftables_element(const char *table, const char *map, const void *key, size_t size,
+int clibnftables_element(int descriptor, uint8_t family, const char *table, const char *map, const void *key, size_t size,
                          struct clibnftables_element *element) {
-    struct question question = ask_about(&table, NFT_MSG_GETSETELEM);
+    struct question question = begin(family, NFT_MSG_GETSETELEM);
     put(&question, NFTA_SET_ELEM_LIST_TABLE, table, strlen(table) + 1);
     put(&question, NFTA_SET_ELEM_LIST_SET, map, strlen(map) + 1);
     struct nlattr *elements = put(&question, NFTA_SET_ELEM_LIST_ELEMENTS | NLA_F_NESTED, NULL, 0);
@@ -259,7 +226,7 @@ int clibnftables_element(const char *table, const char *map, const void *key, si
     end(&question, only);
     end(&question, elements);
     char buffer[4096];
-    ssize_t length = ask(&question, buffer, sizeof buffer);
+    ssize_t length = ask(descriptor, &question, buffer, sizeof buffer);
     if (length < 0) return (int)length;
     size_t rest = (size_t)length;
     const char *list = find(buffer, &rest, NFTA_SET_ELEM_LIST_ELEMENTS);
@@ -283,8 +250,8 @@ int clibnftables_element(const char *table, const char *map, const void *key, si
 }
 
 int clibnftables_transact(const void *messages, size_t size, uint32_t count) {
-    int descriptor = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
-    if (descriptor < 0) return -errno;
+    int descriptor = clibnftables_socket_open();
+    if (descriptor < 0) return descriptor;
     // Both are limits only: for what is sent, and for the kernel's answers, each of which may repeat a header.
     int room = (int)(size < 131072 ? 262144 : 2 * size);
     setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
@@ -307,7 +274,7 @@ int clibnftables_transact(const void *messages, size_t size, uint32_t count) {
             place += NLMSG_ALIGN(header->nlmsg_len);
         }
     }
-    close_later(descriptor);
+    linux_close_later(descriptor);
     return result;
 }
 

@@ -150,6 +150,8 @@ bool linux_is_network_namespace(int descriptor) { return ioctl(descriptor, NS_GE
 
 int linux_enter_network_namespace(int descriptor) { return result(setns(descriptor, CLONE_NEWNET)); }
 
+int linux_enter_mount_namespace(int descriptor) { return result(setns(descriptor, CLONE_NEWNS)); }
+
 int linux_unshare(bool network, bool mounts) {
     return result(unshare((network ? CLONE_NEWNET : 0) | (mounts ? CLONE_NEWNS : 0)));
 }
@@ -284,6 +286,8 @@ static int64_t nanoseconds(clockid_t clock) {
 }
 
 int64_t linux_monotonic_time(void) { return nanoseconds(CLOCK_MONOTONIC); }
+
+int64_t linux_boot_time(void) { return nanoseconds(CLOCK_BOOTTIME); }
 
 int64_t linux_real_time(void) { return nanoseconds(CLOCK_REALTIME); }
 

@@ -128,6 +128,24 @@ extension ConfigNode {
         return prefix
     }
 
+    /// A list of networks: an array, or one text with commas between them; host bits do not count.
+    public func prefixes(_ key: String) throws(ConfigError) -> [Prefix] {
+        guard let node = try member(key) else { return [] }
+        var nodes = [node]
+        if case .array = node.json { nodes = try node.elements() }
+        var prefixes: [Prefix] = []
+        for node in nodes {
+            for part in Array(try node.string().utf8).split(separator: UInt8(ascii: ",")) {
+                let text = String(decoding: part, as: UTF8.self)
+                guard let prefix = Prefix(text) else {
+                    throw node.fails("\"" + text + "\" is not a network such as 10.5.0.0/16")
+                }
+                prefixes.append(prefix.masked)
+            }
+        }
+        return prefixes
+    }
+
     /// An address with the length of its network, which must be there.
     func requiredPrefix(_ key: String) throws(ConfigError) -> Prefix {
         guard let prefix = try prefix(key) else { throw fails("\(key) is missing") }

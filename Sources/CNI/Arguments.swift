@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Linux
+
 /// The pairs of the environment variable CNI_ARGS: "IP=10.1.0.5;IgnoreUnknown=1".
 public struct Arguments: Sendable {
     private var pairs: [(key: String, value: String)] = []

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Linux
+
 /// What ties a container to a network: the key of everything that a plugin leaves on the host.
 ///
 /// Names on the host follow from it alone, so DEL and GC find them without a namespace, without a previous result, and
@@ -40,7 +42,7 @@ public struct Attachment: Equatable, Sendable {
     }
 
     /// Whether an alias was given by this suite.
-    public static func isAlias(_ text: String) -> Bool { text.utf8.starts(with: "cni:".utf8) }
+    public static func isAlias(_ text: String) -> Bool { text.begins(with: "cni:") }
 
     /// How the aliases of a network's interfaces begin.
     ///

@@ -83,6 +83,8 @@ extension CNIError {
         case tryAgain = 11
         /// STATUS: new containers cannot be served.
         case notReady = 50
+        /// STATUS: the same, and containers that are there may not reach all that they should.
+        case limited = 51
         /// The kernel refused an operation.
         case kernel = 100
         /// All addresses of a range set are taken.

@@ -37,6 +37,13 @@ struct ManualCall {
     }
 
     private func read(_ signals: CInt) throws(CNIError) -> [UInt8] {
+        if let file, file != "-", file.begins(with: "-") {
+            throw CNIError(
+                .invalidEnvironment,
+                "unknown option " + file,
+                "give a network's file, or it on standard input"
+            )
+        }
         do {
             guard let file, file != "-" else { return try StandardStreams.readInput(signals: signals) }
             return try FileDescriptor.open(file).readAll()

@@ -8,7 +8,8 @@ import Linux
 /// get it wrong by returning early. What a kill leaves is not for this stack: DEL derives all of it from the request.
 public struct UndoStack: ~Copyable {
     private var steps: [(name: String, undo: () throws(CNIError) -> Void)] = []
-    private var count = 0
+    /// How many acts were owed.
+    public private(set) var count = 0
     private let failAfter: Int?
     private var turn: FileLock?
 

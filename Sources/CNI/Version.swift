@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Linux
+
 /// A version of the CNI specification that the suite speaks, oldest first.
 public enum Version: Int, CaseIterable, Comparable, Sendable {
     case v0_1_0, v0_2_0, v0_3_0, v0_3_1, v0_4_0, v1_0_0, v1_1_0

@@ -7,24 +7,32 @@ extension EtcdClient {
     public mutating func list(prefix: String) throws(EtcdError) -> EtcdListing {
         let answer = try call(
             "kv/range",
-            ["key": Self.bytes(prefix), "range_end": .string(Base64.encode(Self.end(of: prefix)))]
+            ["key": Self.bytes(prefix), "range_end": .string(Base64.encode(Self.end(of: prefix)))],
+            .whileItComes
         )
         guard let revision = answer["header"]?["revision"]?.number else {
-            throw EtcdError(.refused, "\(endpoint): the answer to kv/range has no revision")
+            throw lacks("revision", "kv/range")
         }
         return EtcdListing(revision: revision, entries: (answer["kvs"]?.elements ?? []).compactMap { EtcdEntry($0) })
     }
 
-    /// Finds out whether the member that is talked to answers, at the price of one key.
-    public mutating func probe(_ key: String) throws(EtcdError) {
-        _ = try callCurrent("kv/range", ["key": Self.bytes(key), "keys_only": true])
+    /// Leaves a member that answers, but not as etcd does.
+    private mutating func lacks(_ member: String, _ call: String) -> EtcdError {
+        let error = EtcdError(.unreachable, "\(endpoint): the answer to \(call) has no \(member)")
+        moveOn()
+        return error
+    }
+
+    /// Finds out whether the member that is talked to answers in time, at the price of one key.
+    public mutating func probe(_ key: String, limitMilliseconds: Int) throws(EtcdError) {
+        _ = try callCurrent("kv/range", ["key": Self.bytes(key), "keys_only": true], .short(limitMilliseconds))
     }
 
     /// Asks for a lease of so many seconds, and returns its number.
     public mutating func grant(seconds: Int) throws(EtcdError) -> Int64 {
         let answer = try call("lease/grant", ["TTL": .int(seconds)])
         guard let number = answer["ID"]?.number else {
-            throw EtcdError(.refused, "\(endpoint): the answer to lease/grant has no ID")
+            throw lacks("ID", "lease/grant")
         }
         return number
     }
@@ -33,7 +41,7 @@ extension EtcdClient {
     public mutating func keepAlive(_ lease: Int64) throws(EtcdError) -> Int? {
         let answer = try call("lease/keepalive", ["ID": .string("\(lease)")])
         guard let result = answer["result"] else {
-            throw EtcdError(.unreachable, "\(endpoint): the answer to lease/keepalive has no result")
+            throw lacks("result", "lease/keepalive")
         }
         guard let seconds = result["TTL"]?.number, seconds > 0 else { return nil }
         return Int(seconds)

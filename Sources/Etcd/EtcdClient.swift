@@ -6,13 +6,25 @@ import Linux
 
 /// etcd version 3 through its JSON gateway.
 ///
-/// It talks to one member until that fails, and then to the next.
+/// It talks to one member until that fails or answers wrongly, and then to the next.
 public struct EtcdClient: ~Copyable {
     private let settings: EtcdSettings
     private var http: HTTPClient
     private let signals: CInt
     private var current: Int
     private var token = ""
+    /// Whether etcd said that it asks nobody who he is.
+    private var isOpen = false
+
+    /// How long an answer is waited for.
+    enum Patience {
+        /// As long as the settings say.
+        case usual
+        /// So many milliseconds, unless the settings say less.
+        case short(Int)
+        /// As long as something comes: a long answer takes its time.
+        case whileItComes
+    }
 
     /// Makes a client; `signals` is a descriptor that becomes readable when the process is to end, or -1.
     ///
@@ -46,10 +58,10 @@ public struct EtcdClient: ~Copyable {
     }
 
     /// Asks one member after the other until one answers.
-    mutating func call(_ path: String, _ body: JSON) throws(EtcdError) -> JSON {
+    mutating func call(_ path: String, _ body: JSON, _ patience: Patience = .usual) throws(EtcdError) -> JSON {
         var failure = EtcdError(.unreachable, "there is no member")
         for _ in settings.endpoints {
-            do throws(EtcdError) { return try callCurrent(path, body) } catch {
+            do throws(EtcdError) { return try callCurrent(path, body, patience) } catch {
                 if error.kind != .unreachable { throw error }
                 failure = error
             }
@@ -59,48 +71,70 @@ public struct EtcdClient: ~Copyable {
     }
 
     /// Asks the member that is talked to, and no other.
-    mutating func callCurrent(_ path: String, _ body: JSON) throws(EtcdError) -> JSON {
-        if token.isEmpty { try authenticate() }
-        do throws(EtcdError) { return try post(path, body) } catch {
+    mutating func callCurrent(_ path: String, _ body: JSON, _ patience: Patience) throws(EtcdError) -> JSON {
+        try authenticate()
+        do throws(EtcdError) { return try post(path, body, patience) } catch {
             guard error.kind == .denied, !settings.user.isEmpty else { throw error }
         }
-        // Tokens are forgotten when a member starts anew, or when they were not used for minutes.
-        token = ""
+        // Tokens are forgotten when a member starts anew, or when they were not used for minutes; and those that etcd has
+        // signed are good until somebody changes a user or a role.
+        (token, isOpen) = ("", false)
         try authenticate()
-        return try post(path, body)
+        return try post(path, body, patience)
     }
 
+    /// Gets a token, if there is none and one is needed.
     private mutating func authenticate() throws(EtcdError) {
-        if settings.user.isEmpty { return }
+        if settings.user.isEmpty || isOpen || !token.isEmpty { return }
         let body: JSON = ["name": .string(settings.user), "password": .string(try settings.password())]
-        guard case .string(let text)? = try post("auth/authenticate", body)["token"] else {
+        let answer: JSON
+        do throws(EtcdError) { answer = try post("auth/authenticate", body) } catch {
+            // The operator has still to switch the users on, and until then everybody may do everything.
+            guard error.kind == .open else { throw error }
+            isOpen = true
+            return
+        }
+        guard case .string(let text)? = answer["token"] else {
             throw EtcdError(.denied, "\(endpoint) gives \(settings.user) no token")
         }
         token = text
     }
 
-    private mutating func post(_ path: String, _ body: JSON) throws(EtcdError) -> JSON {
+    private mutating func post(
+        _ path: String,
+        _ body: JSON,
+        _ patience: Patience = .usual
+    ) throws(EtcdError) -> JSON {
         let url = "\(endpoint)/v3/\(path)"
-        let limit = settings.timeoutMilliseconds
+        let (limit, whole) = limits(patience)
         guard
             http.post(
                 .call,
                 url,
                 token: token,
                 body: body.serialize(),
-                limitMilliseconds: limit,
+                limitMilliseconds: whole,
                 connectLimitMilliseconds: limit
             )
         else {
             throw EtcdError(.refused, "\(url) is not an address that libcurl takes")
         }
         var state = http.state(.call)
+        var (count, end) = (0, Self.now() + limit)
         while state.isRunning {
-            if http.wait(signals, -1, limitMilliseconds: limit).first {
+            let rest = end - Self.now()
+            if rest <= 0 {
+                http.stop(.call)
+                Trace.step("POST \(url): \(state.status) silent for \(limit) ms")
+                // As the library says it.
+                throw EtcdError(.unreachable, "\(url): Timeout was reached")
+            }
+            if http.wait(signals, -1, limitMilliseconds: rest).first {
                 http.stop(.call)
                 throw EtcdError(.interrupted, "the process is to end")
             }
             state = http.state(.call)
+            if state.count != count { (count, end) = (state.count, Self.now() + limit) }
         }
         Trace.step("POST \(url): \(state.status) \(state.problem ?? "")")
         if let problem = state.problem { throw EtcdError(.unreachable, "\(url): \(problem)") }
@@ -109,19 +143,40 @@ public struct EtcdClient: ~Copyable {
         do { answer = try JSON.parse(bytes) } catch {
             throw EtcdError(.unreachable, "\(url): the answer \(state.status) is not JSON: \(error.description)")
         }
-        if state.status == 200 { return answer }
+        if state.status == 200 {
+            // All that etcd says has a header, if only inside.
+            if (answer["result"] ?? answer)["header"] != nil { return answer }
+            throw EtcdError(.unreachable, "\(url): the answer is not one of etcd's")
+        }
         throw Self.failure(answer, state.status, url)
     }
 
-    private static func failure(_ answer: JSON, _ status: Int, _ url: String) -> EtcdError {
+    /// How long nothing may come, and how long all of it may take, in milliseconds.
+    private func limits(_ patience: Patience) -> (silence: Int, whole: Int) {
+        let usual = settings.timeoutMilliseconds
+        switch patience {
+        case .usual: return (usual, usual)
+        case .short(let limit): return (min(limit, usual), min(limit, usual))
+        // Yet nobody can hold the caller for ever by a byte now and then.
+        case .whileItComes: return (usual, usual * 100)
+        }
+    }
+
+    private static func now() -> Int { Int(Clock.monotonicNanoseconds() / 1_000_000) }
+
+    private static func failure(_ outer: JSON, _ status: Int, _ place: String) -> EtcdError {
+        // A stream has it one level deeper.
+        var answer = outer
+        if let inner = outer["error"], case .object = inner { answer = inner }
         var text = "status \(status)"
-        if case .string(let message)? = answer["error"] ?? answer["message"] { text = message }
-        return EtcdError(status: status, code: answer["code"]?.number ?? 0, "\(url): \(text)")
+        if case .string(let message)? = answer["message"] ?? answer["error"] { text = message }
+        let code = (answer["code"] ?? answer["grpc_code"])?.number
+        return EtcdError(status: status, code: code ?? 0, text: text, at: place)
     }
 
     /// Begins to listen to changes below a prefix, from a revision on.
     public mutating func watch(prefix: String, from revision: Int64) throws(EtcdError) {
-        if token.isEmpty { try authenticate() }
+        try authenticate()
         let request: JSON = [
             "create_request": [
                 "key": .string(Base64.encode(Array(prefix.utf8))),
@@ -143,16 +198,17 @@ public struct EtcdClient: ~Copyable {
     }
 
     /// The changes that have come since the last call; an end of the watch is an error.
+    ///
+    /// A member at which the watch breaks off is left, because another one may do better.
     public mutating func events() throws(EtcdError) -> [EtcdEvent] {
         let state = http.state(.stream)
         var events: [EtcdEvent] = []
         for line in http.takeLines(.stream) {
-            guard let json = try? JSON.parse(line) else {
-                throw EtcdError(.ended, "\(endpoint): a line of the watch is not JSON")
-            }
+            guard let json = try? JSON.parse(line) else { throw breaksOff("has a line that is not JSON") }
             guard let result = json["result"] else {
-                let error = json["error"] ?? json
-                throw Self.failure(error, Int(error["http_code"]?.number ?? 0), "the watch at \(endpoint)")
+                let failure = Self.failure(json, state.status, "the watch at \(endpoint)")
+                moveOn()
+                throw failure
             }
             if case .bool(true)? = result["canceled"] {
                 // The stream itself stays open.
@@ -171,9 +227,15 @@ public struct EtcdClient: ~Copyable {
         }
         // What came before the end counts; the end shows at the next call again.
         if events.isEmpty, !state.isRunning {
-            throw EtcdError(.ended, "the watch at \(endpoint) ended: \(state.problem ?? "status \(state.status)")")
+            throw breaksOff("ended: \(state.problem ?? "status \(state.status)")")
         }
         return events
+    }
+
+    private mutating func breaksOff(_ reason: String) -> EtcdError {
+        let error = EtcdError(.ended, "the watch at \(endpoint) \(reason)")
+        moveOn()
+        return error
     }
 
     /// The first key behind all that begin with a prefix.

@@ -8,6 +8,8 @@ public struct EtcdEntry: Sendable {
     public let key: String
     /// The value.
     public let value: [UInt8]
+    /// The revision at which the key came.
+    public let creation: Int64
     /// The revision at which the key was changed last.
     public let revision: Int64
     /// The number of the lease with which the key goes; 0 if it stays.
@@ -20,6 +22,7 @@ public struct EtcdEntry: Sendable {
         var value: [UInt8] = []
         if case .string(let text)? = json["value"] { value = Base64.decode(text) ?? [] }
         self.value = value
+        creation = json["create_revision"]?.number ?? 0
         revision = json["mod_revision"]?.number ?? 0
         lease = json["lease"]?.number ?? 0
     }

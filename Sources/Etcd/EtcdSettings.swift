@@ -27,10 +27,13 @@ public struct EtcdSettings: Sendable {
             throw node.fails("endpoints is missing: the members of etcd, such as [\"https://10.0.0.5:2379\"]")
         }
         for (index, text) in endpoints.enumerated() {
-            guard Self.isAddress(text) else {
+            guard let host = Self.host(text) else {
                 throw node.fails("endpoints[\(index)]: \"\(text)\" must begin with http:// or https://")
             }
-            if text.utf8.last == UInt8(ascii: "/") { endpoints[index].removeLast() }
+            if host.isEmpty { throw node.fails("endpoints[\(index)]: \"\(text)\" lacks the host") }
+            if text.utf8.last == UInt8(ascii: "/") {
+                endpoints[index] = String(decoding: Array(text.utf8.dropLast()), as: UTF8.self)
+            }
         }
         authorities = try node.string("caFile") ?? ""
         certificate = try node.string("certFile") ?? ""
@@ -42,11 +45,13 @@ public struct EtcdSettings: Sendable {
         if user.isEmpty != passwordFile.isEmpty { throw node.fails("username and passwordFile go together") }
     }
 
-    private static func isAddress(_ text: String) -> Bool {
-        for start in ["http://", "https://"] {
-            if text.utf8.starts(with: start.utf8), text.utf8.count > start.utf8.count { return true }
+    /// The name or the address of the host in an address; nothing if that does not begin as one.
+    private static func host(_ text: String) -> [UInt8]? {
+        for start in ["http://", "https://"] where text.begins(with: start) {
+            let rest = text.utf8.dropFirst(start.utf8.count)
+            return Array(rest.prefix { $0 != UInt8(ascii: ":") && $0 != UInt8(ascii: "/") })
         }
-        return false
+        return nil
     }
 
     /// The password, read anew each time because files are replaced.

@@ -21,6 +21,8 @@ import Linux
         public let isRunning: Bool
         /// The status of the answer, or 0 if there is none yet.
         public let status: Int
+        /// How many bytes have come and were not taken.
+        public let count: Int
         /// Why there is no answer, if there will be none.
         public let problem: String?
     }
@@ -94,28 +96,32 @@ import Linux
     public func state(_ transfer: Transfer) -> State {
         let state = unsafe clibcurl_look(context, transfer.rawValue)
         let problem = unsafe state.problem.map { unsafe String(cString: $0) }
-        return unsafe State(isRunning: state.is_running, status: Int(state.status), problem: problem)
+        return unsafe State(
+            isRunning: state.is_running,
+            status: Int(state.status),
+            count: state.count,
+            problem: problem
+        )
     }
 
     /// Takes what has come of an answer.
     public mutating func take(_ transfer: Transfer) -> [UInt8] {
-        let bytes = received(transfer)
-        unsafe clibcurl_consume(context, transfer.rawValue, bytes.count)
-        return bytes
+        let state = unsafe clibcurl_look(context, transfer.rawValue)
+        return unsafe take(transfer, state.bytes, state.count)
     }
 
     /// Takes the whole lines that have come of an answer, and leaves the beginning of the next one.
     public mutating func takeLines(_ transfer: Transfer) -> [[UInt8]] {
-        let bytes = received(transfer)
-        guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return [] }
-        unsafe clibcurl_consume(context, transfer.rawValue, end + 1)
-        return bytes[...end].split(separator: UInt8(ascii: "\n")).map { Array($0) }
+        let state = unsafe clibcurl_look(context, transfer.rawValue)
+        let bytes = unsafe take(transfer, state.bytes, state.whole_lines)
+        return bytes.split(separator: UInt8(ascii: "\n")).map { Array($0) }
     }
 
-    private func received(_ transfer: Transfer) -> [UInt8] {
-        let state = unsafe clibcurl_look(context, transfer.rawValue)
-        guard let start = unsafe state.bytes else { return [] }
-        return unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: state.count))
+    private mutating func take(_ transfer: Transfer, _ start: UnsafePointer<CChar>?, _ count: Int) -> [UInt8] {
+        guard let start = unsafe start, count > 0 else { return [] }
+        let bytes = unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: count))
+        unsafe clibcurl_consume(context, transfer.rawValue, count)
+        return bytes
     }
 
     /// Ends a transfer.

@@ -31,8 +31,25 @@ extension BridgeDevice {
         for prefix in wanted where !present.contains(prefix) {
             try makeRoom(for: prefix, among: foreign, on: device, &host, undo: &undo)
             try addAddress(prefix, to: device, &host, undo: &undo)
+            if prefix.address.family == .v6 { try waitForNeighbours(of: prefix.address, on: device, &host) }
         }
         return settings.vlan == 0 ? nil : device
+    }
+
+    /// Waits until the kernel hears who asks for a new gateway, and can ask for containers itself.
+    ///
+    /// For packets from elsewhere it asks by its link-local address, which comes out of a work queue as the groups do. An
+    /// operator's bridge may have none, so this ends in any case.
+    private func waitForNeighbours(of gateway: IPAddress, on device: Link, _ host: inout Kernel) throws(CNIError) {
+        let asksByLinkLocal = (try? Sysctl.read("net/ipv6/conf/\(device.name)/addr_gen_mode")) == "0"
+        let end = Clock.monotonicNanoseconds() + 1_000_000_000
+        while Clock.monotonicNanoseconds() < end {
+            let addresses = try host.addresses(of: device.index)
+            let own = addresses.filter { $0.prefix.address.isLinkLocalUnicast && !$0.isTentative }
+            let isAsked = try host.groups(of: device.index).contains(gateway.solicitedNodeGroup)
+            if isAsked && !(own.isEmpty && asksByLinkLocal) { return }
+            _ = Poll.isReadable(-1, timeoutMilliseconds: 1)
+        }
     }
 
     private func enableForwarding(_ family: IPAddress.Family, undo: inout UndoStack) throws(CNIError) {

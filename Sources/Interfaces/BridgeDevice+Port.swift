@@ -33,7 +33,7 @@ extension BridgeDevice {
     ///
     /// The kernel notices the carrier in a work queue, usually before it is asked; then nothing is waited for.
     public func waitForPort(_ veth: String, isUsed: Bool, _ host: inout Kernel) throws(CNIError) -> Link {
-        let limit: Int64 = isUsed ? 5000 : 0
+        let limit: Int64 = isUsed ? 10_000 : 0
         let link = try host.link(named: veth, withinMilliseconds: limit) { link in
             link.isOperational && link.port?.isForwarding ?? false
         }
@@ -44,10 +44,42 @@ extension BridgeDevice {
             throw CNIError(
                 .tryAgain,
                 "bridge port in error state: down",
-                "\(veth) on \(name) did not come up within 5 s"
+                "\(veth) on \(name) did not come up within 10 s"
             )
         }
         return port
+    }
+
+    /// The interfaces of a result: the bridge, its port, and the container's end of the pair.
+    public func interfaces(
+        _ bridge: Link,
+        _ port: Link,
+        _ pair: VethPair,
+        sandbox: String,
+        _ host: inout Kernel
+    ) throws(CNIError) -> [Interface] {
+        [
+            // With its first port a bridge may change.
+            Interface(try host.link(named: name) ?? bridge),
+            Interface(port),
+            Interface(
+                name: pair.attachment.interface,
+                mac: pair.containerMAC.description,
+                sandbox: sandbox,
+                mtu: port.mtu
+            ),
+        ]
+    }
+
+    /// Finds the bridge of a name for STATUS; nothing if it is still to be made.
+    public static func find(_ name: String, _ host: inout Kernel) throws(CNIError) -> Link? {
+        let link = try host.link(named: name)
+        guard let link, link.kind != "bridge" else { return link }
+        throw CNIError(
+            .notReady,
+            "\"\(name)\" already exists but is not a bridge",
+            "it is a \"\(link.kind)\" interface"
+        )
     }
 
     /// Compares the bridge and the port with what ADD made.

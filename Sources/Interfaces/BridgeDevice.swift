@@ -105,21 +105,27 @@ public struct BridgeDevice: Sendable {
         let kind = NewLink.Kind.bridge(filtersVLANs: settings.needsVLANFiltering)
         // An MTU that comes with the message goes along with those of the ports later.
         batch.addLink(NewLink(name: name, kind: kind, mac: mac, mtu: settings.keepsMTU ? nil : settings.mtu))
-        do throws(CNIError) {
-            try host.send(batch)
+        if settings.keepsMTU || !settings.alias.isEmpty {
+            var own = LinkChange()
+            own.mtu = settings.keepsMTU ? settings.mtu : nil
+            own.alias = settings.alias.isEmpty ? nil : settings.alias
+            // In the same batch, so that whoever is killed leaves no bridge that nobody knows for ours.
+            batch.setLink(name, own)
+        }
+        var wasMade = true
+        do throws(CNIError) { try host.send(batch) } catch {
+            guard error.errno == .fileExists else {
+                _ = try? host.deleteLink(ifExists: name)
+                throw error
+            }
+            // Another ADD was faster, and its bridge is as good as ours.
+            wasMade = false
+        }
+        if wasMade {
             let name = name
             try owe("delete the bridge \(name)", to: &undo, sparesEveryPort: true) { host throws(CNIError) in
                 try host.deleteLink(ifExists: name)
             }
-            if settings.keepsMTU || !settings.alias.isEmpty {
-                var own = LinkChange()
-                own.mtu = settings.keepsMTU ? settings.mtu : nil
-                own.alias = settings.alias.isEmpty ? nil : settings.alias
-                try change(own, &host)
-            }
-        } catch {
-            // Another ADD was faster, and its bridge is as good as ours.
-            if error.errno != .fileExists { throw error }
         }
         guard let bridge = try host.link(named: name) else {
             throw CNIError(.kernel, "the bridge \(name) vanished while it was being made", "try again")

@@ -10,6 +10,10 @@ public struct ContainerInterface: ~Copyable {
     private var kernel: Kernel
     private let name: String
     private var detectsDuplicates = false
+    /// The number of the interface, once it is there.
+    private var index: UInt32 = 0
+    /// The groups by which neighbours will ask for the interface's addresses.
+    private var groups: [IPAddress] = []
 
     /// Opens a socket in the container's namespace, for an interface that must not exist yet.
     ///
@@ -41,10 +45,9 @@ public struct ContainerInterface: ~Copyable {
     ///
     /// `detectsDuplicates` tells whether IPv6 addresses are first announced to the link, which takes seconds.
     public mutating func prepare(in namespace: borrowing NetworkNamespace, detectsDuplicates: Bool) throws(CNIError) {
-        let (v4, v6) = ("net/ipv4/conf/\(name)", "net/ipv6/conf/\(name)")
+        let v6 = "net/ipv6/conf/\(name)"
         self.detectsDuplicates = detectsDuplicates
         try namespace.perform { () throws(CNIError) in
-            try Sysctl.set("\(v4)/arp_notify", "1")
             try Sysctl.set("\(v6)/ndisc_notify", "1")
             try Sysctl.set("\(v6)/accept_ra", "0")
             try Sysctl.set("\(v6)/accept_dad", detectsDuplicates ? "1" : "0")
@@ -61,28 +64,33 @@ public struct ContainerInterface: ~Copyable {
         }
     }
 
-    /// Gives the interface its addresses, switches it on, and adds the routes.
+    /// Switches the interface on, gives it its addresses, and adds the routes.
     public mutating func configure(_ result: AddResult, in namespace: borrowing NetworkNamespace) throws(CNIError) {
         guard let link = try kernel.link(named: name) else {
             throw CNIError(.kernel, "the interface \(name) has gone from the container", "somebody else removed it")
         }
-        if result.ips.contains(where: { $0.address.address.family == .v6 }) { try enableIPv6(in: namespace) }
+        index = link.index
+        groups = result.ips.map { $0.address.address }.filter { $0.family == .v6 }.map { $0.solicitedNodeGroup }
+        if !groups.isEmpty { try enableIPv6(in: namespace) }
         var batch = MessageBatch()
-        for ip in result.ips {
-            batch.addAddress(ip.address, to: link.index, detectsDuplicates: detectsDuplicates)
-        }
-        if !result.ips.isEmpty && !result.ips.contains(where: { $0.address.address.family == .v6 }) {
+        if !result.ips.isEmpty && groups.isEmpty {
             // The link-local address that nobody asked for is announced to every port of the bridge, by each of them.
             batch.withholdLinkLocalAddress(name)
         }
+        // Up before it has addresses, which the kernel would announce at that moment, to every port of the bridge; announce()
+        // does so when it is sure that frames get through.
+        batch.announceAddresses(name)
         batch.setLink(name, .up)
+        for ip in result.ips {
+            batch.addAddress(ip.address, to: index, detectsDuplicates: detectsDuplicates)
+        }
         let waits = detectsDuplicates && result.ips.contains { $0.address.address.family == .v6 && $0.gateway != nil }
         if waits {
             try kernel.send(batch)
-            try waitForUniqueness(of: link.index)
+            try waitForUniqueness()
             batch = MessageBatch()
         }
-        for route in result.routes { batch.addRoute(Route(route, through: result.ips, interface: link.index)) }
+        for route in result.routes { batch.addRoute(Route(route, through: result.ips, interface: index)) }
         try kernel.send(batch)
     }
 
@@ -91,6 +99,12 @@ public struct ContainerInterface: ~Copyable {
     /// To be called when frames get through. The kernel announces addresses when the hardware address is set, even to what
     /// it was; its announcement when the interface goes up comes too early for a bridge port.
     public mutating func announce(_ mac: MACAddress) throws(CNIError) {
+        try waitForGroups()
+        try set(mac)
+    }
+
+    /// Sets the hardware address.
+    public mutating func set(_ mac: MACAddress) throws(CNIError) {
         var change = LinkChange()
         change.mac = mac
         var batch = MessageBatch()
@@ -98,10 +112,31 @@ public struct ContainerInterface: ~Copyable {
         try kernel.send(batch)
     }
 
+    /// Waits until the interface hears who asks for its IPv6 addresses.
+    ///
+    /// The kernel joins their groups in a work queue, behind a lock that is held for long where many namespaces come and go.
+    /// Until then questions are lost, and who asked repeats them only after a second.
+    private mutating func waitForGroups() throws(CNIError) {
+        if groups.isEmpty { return }
+        let (index, groups) = (index, groups)
+        try wait(
+            "\(name) does not hear its neighbours",
+            "the kernel has not joined the groups of its IPv6 addresses",
+            lookingEveryMilliseconds: 1
+        ) { kernel throws(CNIError) in
+            let joined = try kernel.groups(of: index)
+            return groups.allSatisfy { joined.contains($0) }
+        }
+    }
+
     /// Waits until no address of the interface is tentative, looking again whenever the time of a probe has passed.
-    private mutating func waitForUniqueness(of index: UInt32) throws(CNIError) {
-        let start = Clock.monotonicNanoseconds()
-        while true {
+    private mutating func waitForUniqueness() throws(CNIError) {
+        let (index, name) = (index, name)
+        try wait(
+            "addresses of \(name) are still tentative",
+            "duplicate address detection did not end",
+            lookingEveryMilliseconds: 20
+        ) { kernel throws(CNIError) in
             let addresses = try kernel.addresses(of: index)
             if let failed = addresses.first(where: { $0.hasFailed }) {
                 throw CNIError(
@@ -110,15 +145,22 @@ public struct ContainerInterface: ~Copyable {
                     "another machine on the link has the address"
                 )
             }
-            if !addresses.contains(where: { $0.isTentative }) { return }
-            guard Clock.monotonicNanoseconds() - start < 5_000_000_000 else {
-                throw CNIError(
-                    .tryAgain,
-                    "addresses of \(name) are still tentative after 5 s",
-                    "duplicate address detection did not end"
-                )
+            return !addresses.contains { $0.isTentative }
+        }
+    }
+
+    private mutating func wait(
+        _ complaint: String,
+        _ reason: String,
+        lookingEveryMilliseconds interval: Int,
+        until isDone: (inout Kernel) throws(CNIError) -> Bool
+    ) throws(CNIError) {
+        let end = Clock.monotonicNanoseconds() + 10_000_000_000
+        while try !isDone(&kernel) {
+            guard Clock.monotonicNanoseconds() < end else {
+                throw CNIError(.tryAgain, complaint + " after 10 s", reason)
             }
-            _ = Poll.isReadable(-1, timeoutMilliseconds: 20)
+            _ = Poll.isReadable(-1, timeoutMilliseconds: interval)
         }
     }
 }

@@ -18,11 +18,16 @@ extension Sysctl {
 
 /// Whether the host passes packets on between its interfaces.
 public enum Forwarding {
+    /// The kernel's setting for a family.
+    public static func key(_ family: IPAddress.Family) -> String {
+        family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
+    }
+
     /// Switches forwarding on for a family, if it is not on already.
     ///
     /// - Returns: The setting and what it was, if it was changed.
     public static func enable(_ family: IPAddress.Family) throws(CNIError) -> (key: String, before: String)? {
-        let key = family == .v4 ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding"
+        let key = key(family)
         let before = try CNIError.attempt("enable forwarding by \(key)") { () throws(Errno) in
             try Sysctl.ensure(key, "1")
         }

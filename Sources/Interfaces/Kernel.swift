@@ -28,8 +28,7 @@ extension RouteSocket where Failure == CNIError {
         guard case .only(let attachments) = valid else { return }
         let kept = attachments.map { $0.hostInterface }
         let prefix = Attachment.aliasPrefix(network: network)
-        for link in try links(kind: "veth") where link.alias.utf8.starts(with: prefix.utf8) && !kept.contains(link.name)
-        {
+        for link in try links(kind: "veth") where link.alias.begins(with: prefix) && !kept.contains(link.name) {
             try deleteLink(ifExists: link.name)
         }
     }
@@ -47,7 +46,7 @@ extension Interface {
 public enum SharedInterfaceLock {
     /// Waits for the lock in the namespace of the calling thread.
     public static func acquire(alone: Bool) throws(CNIError) -> FileLock {
-        let limit: Int64 = 10_000
+        let limit: Int64 = 30_000
         return try CNIError.attempt("lock the host's network namespace within \(limit) ms") { () throws(Errno) in
             try NetworkNamespace.current().lock(shared: !alone, limitMilliseconds: limit)
         }

@@ -32,15 +32,21 @@ public struct RequestedMAC: Sendable {
             text = arguments["MAC"] ?? ""
             place = "CNI_ARGS: MAC"
         }
-        if text.isEmpty { return nil }
+        return text.isEmpty ? nil : try MACAddress(text, at: place, problem: "invalid hardware address")
+    }
+}
+
+extension MACAddress {
+    /// Reads the address that an interface shall have, as it stands at a place of the configuration.
+    public init(_ text: String, at place: String, problem: String) throws(CNIError) {
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
             throw CNIError(
                 .invalidConfiguration,
-                "invalid hardware address",
+                problem,
                 "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07"
             )
         }
-        return mac
+        self = mac
     }
 }
 

@@ -7,11 +7,11 @@ import Netlink
 
 /// The pair of interfaces between the host and a container, made by one message and named after the attachment.
 public struct VethPair: Sendable {
-    private let attachment: Attachment
+    let attachment: Attachment
     /// The hardware address of the container's end.
-    public let containerMAC: MACAddress
+    public var containerMAC: MACAddress
     /// The name of the host's end.
-    public var hostName: String { attachment.hostInterface }
+    public let hostName: String
     private let hostMAC: MACAddress
     private let mtu: UInt32?
 
@@ -19,6 +19,7 @@ public struct VethPair: Sendable {
     public init(_ attachment: Attachment, mac: MACAddress?, mtu: UInt32?) throws(CNIError) {
         self.attachment = attachment
         self.mtu = mtu
+        hostName = attachment.hostInterface
         hostMAC = try Self.draw()
         if let mac { containerMAC = mac } else { containerMAC = try Self.draw() }
     }
@@ -40,7 +41,7 @@ public struct VethPair: Sendable {
         var batch = MessageBatch()
         batch.addLink(
             NewLink(
-                name: attachment.hostInterface,
+                name: hostName,
                 kind: .veth(peer: peer),
                 mac: hostMAC,
                 mtu: mtu,
@@ -48,16 +49,16 @@ public struct VethPair: Sendable {
             )
         )
         // The host's end only passes frames on, and its chatter would reach every other port.
-        batch.withholdLinkLocalAddress(attachment.hostInterface)
+        batch.withholdLinkLocalAddress(hostName)
         var change = LinkChange.up
         change.alias = attachment.alias
-        batch.setLink(attachment.hostInterface, change)
+        batch.setLink(hostName, change)
         try host.send(batch)
     }
 
     /// Refuses to go on if the host has the attachment's interface already.
-    public static func refuseExisting(_ attachment: Attachment, _ host: inout Kernel) throws(CNIError) {
-        guard let link = try host.link(named: attachment.hostInterface) else { return }
+    public func refuseExisting(_ host: inout Kernel) throws(CNIError) {
+        guard let link = try host.link(named: hostName) else { return }
         throw CNIError(
             .interfaceExists,
             "interface \(link.name) already exists on the host",

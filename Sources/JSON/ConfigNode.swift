@@ -22,9 +22,11 @@ public struct ConfigNode: Sendable {
     }
 
     /// Makes an error at this place.
+    @inline(never)
     public func fails(_ problem: String) -> ConfigError { ConfigError(path: path, problem: problem) }
 
     /// The member with this key; nil if it is missing or null.
+    @inline(never)
     public func member(_ key: String) throws(ConfigError) -> ConfigNode? {
         guard case .object(let object) = json else { throw isNot("an object") }
         switch object[key] {

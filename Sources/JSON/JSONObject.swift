@@ -30,6 +30,7 @@ public struct JSONObject: Sendable {
     public init(_ members: [Member]) { self.members = members }
 
     /// Adds a member at the end, whether or not the key is there already.
+    @inline(never)
     public mutating func append(_ key: String, _ value: JSON) {
         members.append(Member(key, value))
     }

@@ -7,16 +7,17 @@
 extension String {
     /// Whether both consist of the same bytes.
     func hasSameBytes(as other: String) -> Bool {
-        utf8.count == other.utf8.count && utf8.elementsEqual(other.utf8)
+        let (own, others) = (utf8Span.span, other.utf8Span.span)
+        if own.count != others.count { return false }
+        for index in own.indices where own[index] != others[index] { return false }
+        return true
     }
 
     /// Whether both consist of the same bytes but for the case of ASCII letters.
     func matchesIgnoringCase(_ other: String) -> Bool {
-        guard utf8.count == other.utf8.count else { return false }
-        var theirs = other.utf8.makeIterator()
-        for byte in utf8 {
-            guard let their = theirs.next(), byte.lowercasedASCII == their.lowercasedASCII else { return false }
-        }
+        let (own, others) = (utf8Span.span, other.utf8Span.span)
+        if own.count != others.count { return false }
+        for index in own.indices where own[index].lowercasedASCII != others[index].lowercasedASCII { return false }
         return true
     }
 }

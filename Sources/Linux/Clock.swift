@@ -7,6 +7,9 @@ public enum Clock {
     /// Nanoseconds since an arbitrary start that never run backwards.
     public static func monotonicNanoseconds() -> Int64 { linux_monotonic_time() }
 
+    /// Nanoseconds since the kernel started, those among them in which the machine slept.
+    public static func bootNanoseconds() -> Int64 { linux_boot_time() }
+
     /// The time of day in nanoseconds since 1970.
     public static func realNanoseconds() -> Int64 { linux_real_time() }
 

@@ -41,7 +41,7 @@ public struct Environment: Sendable {
     private func index(of name: String) -> Int? {
         let length = name.utf8.count
         return entries.firstIndex { entry in
-            entry.utf8.starts(with: name.utf8) && entry.utf8.dropFirst(length).first == UInt8(ascii: "=")
+            entry.begins(with: name) && entry.utf8.dropFirst(length).first == UInt8(ascii: "=")
         }
     }
 }

@@ -21,6 +21,36 @@ public enum Mounts {
     }
 }
 
+/// A view of the file system, held open by a descriptor: mount_namespaces(7).
+public struct MountNamespace: ~Copyable {
+    private let descriptor: FileDescriptor
+
+    /// The view of the calling process.
+    public static func current() throws(Errno) -> MountNamespace {
+        MountNamespace(descriptor: try FileDescriptor.open("/proc/thread-self/ns/mnt"))
+    }
+
+    /// Runs a body with the process inside this namespace; paths must be complete there, and afterwards too.
+    ///
+    /// For processes with one thread: the kernel refuses others. One that cannot find its way back is of no use to anybody,
+    /// so failing to return ends it.
+    public func perform<R: ~Copyable, E: SystemFailure>(_ body: () throws(E) -> R) throws(E) -> R {
+        let home = try E.attempt("enter the mount namespace") { () throws(Errno) in
+            let home = try MountNamespace.current()
+            try check(linux_enter_mount_namespace(descriptor.rawValue))
+            return home
+        }
+        defer { home.returnHome() }
+        return try body()
+    }
+
+    private func returnHome() {
+        guard linux_enter_mount_namespace(descriptor.rawValue) < 0 else { return }
+        StandardStreams.log("cannot return to the host's mount namespace")
+        endProcess(1)
+    }
+}
+
 extension NetworkNamespace {
     /// Makes a namespace that lives as long as its mount on a new file; the calling thread stays where it is.
     public static func create(mountedOn path: String) throws(Errno) {

@@ -45,14 +45,8 @@ public struct NetworkNamespace: ~Copyable {
     /// no use to anybody, so failing to return ends the process.
     public func perform<R: ~Copyable, E: SystemFailure>(_ body: () throws(E) -> R) throws(E) -> R {
         let home = try enter(E.self)
-        do {
-            let result = try body()
-            home.returnHome()
-            return result
-        } catch {
-            home.returnHome()
-            throw error
-        }
+        defer { home.returnHome() }
+        return try body()
     }
 
     /// Moves the calling thread into this namespace and returns the one that it was in.

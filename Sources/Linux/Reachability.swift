@@ -7,9 +7,18 @@ public enum Reachability {
     /// Sends echo requests to an address until one is answered, and returns the nanoseconds of its round trip.
     ///
     /// The address has 4 or 16 bytes in network order; the number of the interface matters to those that are unique only
-    /// on their link.
-    public static func ping(_ address: [UInt8], interface: UInt32, timeoutMilliseconds: Int) throws(Errno) -> Int64 {
-        try check(Int(unsafe linux_ping(address, CInt(address.count), interface, CInt(timeoutMilliseconds))))
+    /// on their link. With a size, the packets have it, IP header included, and nobody may take them apart.
+    ///
+    /// - Throws: EMSGSIZE if a packet of the size does not fit.
+    public static func ping(
+        _ address: [UInt8],
+        interface: UInt32 = 0,
+        size: Int = 0,
+        timeoutMilliseconds: Int
+    ) throws(Errno) -> Int64 {
+        try check(
+            Int(unsafe linux_ping(address, CInt(address.count), interface, CInt(size), CInt(timeoutMilliseconds)))
+        )
     }
 
     private static func check(_ nanoseconds: Int) throws(Errno) -> Int64 {

@@ -24,69 +24,60 @@ public struct ElementBatch: ~Copyable {
     // Where the message being written began, its list of elements, and for whom it is.
     private var open: (message: Int, list: Int, act: Act, map: String)?
 
-    // From linux/netfilter/nf_tables.h, nfnetlink.h and netlink.h.
-    private static var batchBegin: UInt16 { 0x10 }
-    private static var batchEnd: UInt16 { 0x11 }
-    private static var newElements: UInt16 { 10 << 8 | 12 }
-    private static var deleteElements: UInt16 { 10 << 8 | 14 }
-    private static var request: UInt16 { 1 }
-    private static var acknowledge: UInt16 { 4 }
-    private static var exclusively: UInt16 { 0x200 | 0x400 }
-    private static var nested: UInt16 { 0x8000 }
+    /// Whether all that was added could be expressed; else there is nothing to be told.
+    public private(set) var isExpressed = true
 
     /// Begins with nothing to do.
     public init(_ operation: String, in table: Table) {
         self.table = table
         self.operation = operation
-        beginMessage(Self.batchBegin, Self.request, family: 0, resource: 10)
+        beginMessage(NFNL_MSG_BATCH_BEGIN, NLM_F_REQUEST, resource: NFNL_SUBSYS_NFTABLES)
         endMessage(at: 0)
     }
 
     /// Adds an element with its key and, in a map, its value, both in the language of nft(8).
     ///
-    /// Returns whether it could be expressed; a value with a verdict is "jump" or "goto" and the name of a chain.
+    /// A value with a verdict is "jump" or "goto" and the name of a chain.
     public mutating func add(
         _ act: Act,
         _ map: String,
         _ key: String,
         _ value: String = "",
         comment: String = ""
-    ) -> Bool {
-        guard let key = Self.encode(key) else { return false }
+    ) {
+        guard let key = Self.encode(key) else { return isExpressed = false }
         begin(act, map)
-        let element = beginNest(1)
-        let keyNest = beginNest(1)
-        put(1, key)
+        let element = beginNest(NFTA_LIST_ELEM.rawValue)
+        let keyNest = beginNest(NFTA_SET_ELEM_KEY.rawValue)
+        put(NFTA_DATA_VALUE.rawValue, key)
         endNest(keyNest)
         if !value.isEmpty {
-            let data = beginNest(2)
+            let data = beginNest(NFTA_SET_ELEM_DATA.rawValue)
             let words = Array(value.utf8).split(separator: UInt8(ascii: " "))
             let isJump = words[0].elementsEqual("jump".utf8)
             if words.count == 2, isJump || words[0].elementsEqual("goto".utf8) {
-                let verdict = beginNest(2)
-                // NFT_JUMP and NFT_GOTO, in network order.
-                put(1, [0xff, 0xff, 0xff, isJump ? 0xfd : 0xfc])
-                put(2, Array(words[1]) + [0])
+                let verdict = beginNest(NFTA_DATA_VERDICT.rawValue)
+                let code = (isJump ? NFT_JUMP : NFT_GOTO).rawValue
+                // A small negative number in network order.
+                put(NFTA_VERDICT_CODE.rawValue, [0xff, 0xff, 0xff, UInt8(truncatingIfNeeded: code)])
+                put(NFTA_VERDICT_CHAIN.rawValue, Array(words[1]) + [0])
                 endNest(verdict)
             } else if let value = Self.encode(value) {
-                put(1, value)
+                put(NFTA_DATA_VALUE.rawValue, value)
             } else {
-                return false
+                isExpressed = false
             }
             endNest(data)
         }
         if !comment.isEmpty {
             // The kind of the note, its size, and the text with a zero: as libnftables writes and reads comments.
             let text = Array(Object.kept(comment)) + [0]
-            put(6, [0, UInt8(text.count)] + text)
+            put(NFTA_SET_ELEM_USERDATA.rawValue, [0, UInt8(text.count)] + text)
         }
         endNest(element)
-        return true
     }
 
     /// Adds elements whose keys end in neighbouring ports, of which each has its own value that ends in a port, or none.
-    ///
-    /// Returns whether they could be expressed.
     public mutating func add(
         _ act: Act,
         _ map: String,
@@ -94,23 +85,22 @@ public struct ElementBatch: ~Copyable {
         ports: ClosedRange<Int>,
         _ value: String = "",
         _ targets: [Int] = []
-    ) -> Bool {
-        guard let key = Self.encode(key), let value = Self.encode(value) else { return false }
+    ) {
+        guard let key = Self.encode(key), let value = Self.encode(value) else { return isExpressed = false }
         for (place, port) in ports.enumerated() {
             begin(act, map)
-            let element = beginNest(1)
-            putPort(1, key, port)
-            if !targets.isEmpty { putPort(2, value, targets[place]) }
+            let element = beginNest(NFTA_LIST_ELEM.rawValue)
+            putPort(NFTA_SET_ELEM_KEY.rawValue, key, port)
+            if !targets.isEmpty { putPort(NFTA_SET_ELEM_DATA.rawValue, value, targets[place]) }
             endNest(element)
         }
-        return true
     }
 
     /// Puts a key or a value that ends in a port.
-    private mutating func putPort(_ type: UInt16, _ front: [UInt8], _ port: Int) {
+    private mutating func putPort(_ type: UInt32, _ front: [UInt8], _ port: Int) {
         let nest = beginNest(type)
         append16(UInt16(8 + front.count))
-        append16(1)
+        append16(UInt16(NFTA_DATA_VALUE.rawValue))
         bytes += front
         bytes += [UInt8(truncatingIfNeeded: port >> 8), UInt8(truncatingIfNeeded: port), 0, 0]
         endNest(nest)
@@ -122,7 +112,7 @@ public struct ElementBatch: ~Copyable {
     public consuming func run<Failure: SystemFailure>(_: Failure.Type) throws(Failure) {
         closeMessage(isLast: true)
         let end = bytes.count
-        beginMessage(Self.batchEnd, Self.request, family: 0, resource: 10)
+        beginMessage(NFNL_MSG_BATCH_END, NLM_F_REQUEST, resource: NFNL_SUBSYS_NFTABLES)
         endMessage(at: end)
         Trace.step(joined("nf_tables ", operation, ": ", String(bytes.count), " bytes"))
         let result = unsafe bytes.withUnsafeBytes { unsafe clibnftables_transact($0.baseAddress, $0.count, count) }
@@ -134,26 +124,30 @@ public struct ElementBatch: ~Copyable {
         if let open, open.act == act, open.map == map, bytes.count - open.list < 32768 { return }
         closeMessage(isLast: false)
         let message = bytes.count
-        let (type, flags) = act == .create ? (Self.newElements, Self.exclusively) : (Self.deleteElements, 0)
-        beginMessage(type, Self.request | flags, family: table.familyNumber, resource: 0)
-        put(1, Array(table.name.utf8) + [0])
-        put(2, Array(map.utf8) + [0])
-        open = (message, beginNest(3), act, map)
+        let (type, flags) = act == .create ? (NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL) : (NFT_MSG_DELSETELEM, 0)
+        beginMessage(
+            NFNL_SUBSYS_NFTABLES << 8 | CInt(type.rawValue),
+            NLM_F_REQUEST | flags,
+            family: table.familyNumber
+        )
+        put(NFTA_SET_ELEM_LIST_TABLE.rawValue, Array(table.name.utf8) + [0])
+        put(NFTA_SET_ELEM_LIST_SET.rawValue, Array(map.utf8) + [0])
+        open = (message, beginNest(NFTA_SET_ELEM_LIST_ELEMENTS.rawValue), act, map)
     }
 
     private mutating func closeMessage(isLast: Bool) {
         guard let before = open else { return }
         endNest(before.list)
         // The last one is answered, and the others if they fail.
-        if isLast { bytes[before.message + 6] |= UInt8(Self.acknowledge) }
+        if isLast { bytes[before.message + 6] |= UInt8(NLM_F_ACK) }
         endMessage(at: before.message)
         open = nil
     }
 
-    private mutating func beginMessage(_ type: UInt16, _ flags: UInt16, family: UInt8, resource: UInt16) {
+    private mutating func beginMessage(_ type: CInt, _ flags: CInt, family: UInt8 = 0, resource: CInt = 0) {
         append32(0)
-        append16(type)
-        append16(flags)
+        append16(UInt16(type))
+        append16(UInt16(flags))
         append32(count)
         append32(0)
         count += 1
@@ -165,17 +159,17 @@ public struct ElementBatch: ~Copyable {
         for shift in 0..<4 { bytes[start + shift] = UInt8(truncatingIfNeeded: size >> UInt32(8 * shift)) }
     }
 
-    private mutating func put(_ type: UInt16, _ value: [UInt8]) {
+    private mutating func put(_ type: UInt32, _ value: [UInt8]) {
         append16(UInt16(4 + value.count))
-        append16(type)
+        append16(UInt16(type))
         bytes += value
         while bytes.count % 4 != 0 { bytes.append(0) }
     }
 
-    private mutating func beginNest(_ type: UInt16) -> Int {
+    private mutating func beginNest(_ type: UInt32) -> Int {
         let start = bytes.count
         append16(0)
-        append16(type | Self.nested)
+        append16(UInt16(type) | UInt16(NLA_F_NESTED))
         return start
     }
 

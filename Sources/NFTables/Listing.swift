@@ -16,6 +16,16 @@ public struct Listing: Sendable {
     /// Whether a text occurs in it.
     public func contains(_ part: String) -> Bool { text.find(part) != nil }
 
+    /// Whether texts occur in it, each behind the one before.
+    public func contains(inOrder parts: [String]) -> Bool {
+        var start = 0
+        for part in parts {
+            guard let place = text.find(part, from: start) else { return false }
+            start = place + part.utf8.count
+        }
+        return true
+    }
+
     /// How often a text occurs in it.
     public func count(_ part: String) -> Int {
         var (count, start) = (0, 0)
@@ -42,23 +52,24 @@ public struct Listing: Sendable {
         return blocks
     }
 
-    /// The names of the chains that begin with a text and in which another text occurs.
-    public func chains(named prefix: String, containing part: String) -> [String] {
-        let beginning = "\tchain " + prefix
-        var names: [String] = []
-        var (start, found) = (0, 0)
-        while let place = text.find(beginning, from: start) {
-            start = place + 7
-            // The next one begins where this one ends.
-            if found < start {
-                guard let next = text.find(part, from: start) else { break }
-                found = next
+    /// The elements of a map or a set, as the language writes them.
+    public var elements: [String] {
+        let beginning = "elements = {"
+        guard let start = text.find(beginning), let end = text.lastIndex(of: UInt8(ascii: "}")) else { return [] }
+        var elements: [String] = []
+        var (element, isQuoted): ([UInt8], Bool) = ([], false)
+        for byte in text[(start + beginning.utf8.count)..<end] + [UInt8(ascii: ",")] {
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            if byte == UInt8(ascii: ","), !isQuoted {
+                // The last one has a blank behind it.
+                if element.last == UInt8(ascii: " ") { element.removeLast() }
+                elements.append(String(decoding: element, as: UTF8.self))
+                element = []
+            } else if byte > UInt8(ascii: " ") || !element.isEmpty {
+                element.append(byte)
             }
-            if let next = text.find("\tchain ", from: start), next < found { continue }
-            let end = text.find(" ", from: start) ?? start
-            names.append(String(decoding: text[start..<end], as: UTF8.self))
         }
-        return names
+        return elements
     }
 }
 

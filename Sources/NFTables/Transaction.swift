@@ -30,12 +30,6 @@ public struct Transaction: Sendable {
         append("delete ", object, isWhole: object.kind == "element")
     }
 
-    /// Deletes what may be missing, by adding it first: libnftables knows "destroy" only from 1.0.8 on.
-    public mutating func deleteIfExists(_ object: Object) {
-        add(object)
-        delete(object)
-    }
-
     /// Empties a chain, a map or a set.
     public mutating func flush(_ object: Object) { append("flush ", object, isWhole: false) }
 

@@ -35,12 +35,14 @@ public struct Peer: Equatable, Sendable {
 
     /// The address of a family.
     public func publicIP(_ family: IPAddress.Family) -> IPAddress? { publicIPs.first { $0.family == family } }
+}
 
-    /// The hardware address that an end of a tunnel has unless somebody says otherwise.
+extension MACAddress {
+    /// The hardware address that follows from the number of a tunnel and an address, so that nobody has to be told it.
     ///
-    /// It follows from the number of the tunnel and the host's address, so nobody has to be told it.
-    public static func vtepMAC(identifier: UInt32, publicIP: IPAddress) -> MACAddress {
-        let digits = SHA512.hexadecimal(of: Array("\(identifier)/\(publicIP.description)".utf8)).utf8.prefix(12)
+    /// An end of the tunnel has that of its host's address, unless somebody says otherwise.
+    public static func following(_ address: IPAddress, in identifier: UInt32) -> MACAddress {
+        let digits = SHA512.hexadecimal(of: Array("\(identifier)/\(address.description)".utf8)).utf8.prefix(12)
         let bits = digits.reduce(0 as UInt64) { $0 << 4 | UInt64($1 < 58 ? $1 - 48 : $1 - 87) }
         return .locallyAdministered(bits)
     }
@@ -56,7 +58,7 @@ extension Peer {
         for key in ["publicIP", "publicIPv6"] {
             guard let address = try node.address(key) else { continue }
             if address.isMulticast || address.isUnspecified || address.isLoopback {
-                throw node.fails("\(key): \(address.description) is not the address of a host")
+                throw node.fails(key + ": " + address.description + " is not the address of a host")
             }
             if !addresses.contains(where: { $0.family == address.family }) { addresses.append(address) }
         }
@@ -81,29 +83,13 @@ extension Peer {
 }
 
 extension ConfigNode {
-    /// A list of networks: an array, or one text with commas between them; host bits do not count.
-    public func prefixes(_ key: String) throws(ConfigError) -> [Prefix] {
-        guard let node = try member(key) else { return [] }
-        var nodes = [node]
-        if case .array = node.json { nodes = try node.elements() }
-        var prefixes: [Prefix] = []
-        for node in nodes {
-            for part in try node.string().utf8.split(separator: UInt8(ascii: ",")) {
-                let text = String(decoding: part, as: UTF8.self)
-                guard let prefix = Prefix(text) else {
-                    throw node.fails("\"\(text)\" is not a network such as 10.5.0.0/16")
-                }
-                prefixes.append(prefix.masked)
-            }
-        }
-        return prefixes
-    }
-
     /// The hardware address of one interface, or nothing if the key is missing or empty.
     func mac(_ key: String) throws(ConfigError) -> MACAddress? {
         guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return nil }
         guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
-            throw node.fails("\"\(text)\" is not the hardware address of one interface, such as 02:00:c0:a8:09:02")
+            throw node.fails(
+                "\"" + text + "\" is not the hardware address of one interface, such as 02:00:c0:a8:09:02"
+            )
         }
         return mac
     }

@@ -17,7 +17,7 @@ public struct PeerSource: Sendable {
             if let peer = try Peer.read(element, identifier: identifier) { listed.append(peer) }
         }
         guard let path = try node.member("peersDir"), case let text = try path.string(), !text.isEmpty else { return }
-        guard text.utf8.first == UInt8(ascii: "/") else { throw path.fails("\"\(text)\" must begin with a slash") }
+        guard text.utf8.first == UInt8(ascii: "/") else { throw path.fails("\"" + text + "\" must begin with a slash") }
         directory = text
     }
 
@@ -31,8 +31,11 @@ public struct PeerSource: Sendable {
         guard let directory else { return listed }
         var peers = listed
         for name in try names(in: directory) {
-            let path = "\(directory)/\(name)"
-            guard let bytes = try content(path) else { continue }
+            let path = directory + "/" + name
+            guard let bytes = try content(path) else {
+                if try !names(in: directory).contains(name) { continue }
+                throw ConfigError(path: path, problem: "it leads nowhere")
+            }
             let json: JSON
             do { json = try JSON.parse(bytes) } catch { throw ConfigError(path: path, problem: error.description) }
             if let peer = try Peer.read(ConfigNode(json, path: path), identifier: identifier) { peers.append(peer) }
@@ -45,10 +48,10 @@ public struct PeerSource: Sendable {
         do {
             let names = try FileDescriptor.open(directory, [.read, .directory]).names()
             return names.filter {
-                $0.utf8.first != UInt8(ascii: ".") && Array($0.utf8.suffix(5)) == Array(".json".utf8)
+                $0.utf8.first != UInt8(ascii: ".") && Array($0.utf8).suffix(5) == Array(".json".utf8)[...]
             }
         } catch {
-            throw ConfigError(path: "peersDir", problem: "cannot read \(directory): \(error.description)")
+            throw ConfigError(path: "peersDir", problem: "cannot read " + directory + ": " + error.description)
         }
     }
 

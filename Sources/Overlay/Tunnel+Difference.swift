@@ -16,9 +16,17 @@ extension Tunnel {
         var changes = deviceChanges(link, bridge: bridgeLink)
         guard let entries else { return changes }
         let wanted = entries.list(on: link, bridge: bridgeLink, underlay: settings.underlay ?? 0)
-        let present = try presentEntries(link, bridge: bridgeLink, &host)
+        let forwarding = try host.forwardingEntries(of: link.index)
+        let present = try presentEntries(link, bridge: bridgeLink, forwarding, &host)
 
-        changes += Self.changes(from: present, to: wanted)
+        let corrections = Self.changes(from: present, to: wanted)
+        changes += corrections
+        // What was learnt of a host that goes would lead there until it is forgotten.
+        for case .delete(.forwarding(let gone)) in corrections where gone.isForUnknown {
+            for entry in forwarding where !entry.isPermanent && entry.destination == gone.destination {
+                changes.append(.delete(.forwarding(entry)))
+            }
+        }
         return changes
     }
 
@@ -52,6 +60,9 @@ extension Tunnel {
         }
         return changes
     }
+
+    /// The kernel's setting by which the device takes no IPv6 addresses.
+    var disablesIPv6: String { "net/ipv6/conf/" + name + "/disable_ipv6" }
 
     /// What differs on the device itself.
     private func deviceChanges(_ link: Link, bridge: Link?) -> [TunnelChange] {
@@ -87,6 +98,10 @@ extension Tunnel {
             }
         }
         if !link.isUp { changes.append(.link(.up, "it is down")) }
+        // As on a host whose new interfaces have no IPv6.
+        if networks.contains(where: { $0.address.family == .v6 }), (try? Sysctl.read(disablesIPv6)) == "1" {
+            changes.append(.allowIPv6)
+        }
         if let checksumOffload, (try? ChecksumOffload.isOn(name)) != checksumOffload {
             changes.append(.checksum(checksumOffload))
         }
@@ -100,6 +115,7 @@ extension Tunnel {
     private func presentEntries(
         _ link: Link,
         bridge: Link?,
+        _ forwarding: [ForwardingEntry],
         _ host: inout Kernel
     ) throws(CNIError) -> [TunnelEntry] {
         var entries: [TunnelEntry] = []
@@ -114,20 +130,30 @@ extension Tunnel {
                 entries.append(.neighbour(neighbour))
             }
         }
-        for entry in try host.forwardingEntries(of: link.index) where entry.isPermanent {
+        for entry in forwarding where entry.isPermanent {
             if entry.isForUnknown && entry.destination == settings.group { continue }
             entries.append(.forwarding(entry))
         }
-        for route in try Self.routes(link, networks, &host) { entries.append(.route(route)) }
+        for route in try Self.routes(through: link.index, networks, &host) { entries.append(.route(route)) }
         return entries
     }
 
-    /// The routes that are ours: through the device, and past it to the network's hosts.
-    static func routes(_ link: Link, _ networks: [Prefix], _ host: inout Kernel) throws(CNIError) -> [Route] {
+    /// The routes that are ours: through the device, or none if the number is the largest, and past it to the network's hosts.
+    ///
+    /// Another network may be part of ours, and its routes go through a device of its own.
+    static func routes(
+        through device: UInt32,
+        _ networks: [Prefix],
+        _ host: inout Kernel
+    ) throws(CNIError) -> [Route] {
+        let others = try host.links(kind: "vxlan").filter { $0.index != device }
         var routes: [Route] = []
         for family in [IPAddress.Family.v4, .v6] {
             routes += try host.routes(family, origin: origin).filter { route in
-                route.interface == link.index || networks.contains { $0.contains(route.destination) }
+                route.isUnicast
+                    && (route.interface == device
+                        || networks.contains { $0.contains(route.destination) }
+                            && !others.contains { $0.index == route.interface })
             }
         }
         return routes
@@ -161,6 +187,7 @@ extension TunnelEntries {
         var route = Route(to: subnet, via: gateway, interface: index)
         route.origin = Tunnel.origin
         route.isOnLink = isTunnelled && gateway.family == .v4
+        if gateway.family == .v4 { route.scope = Self.scope(subnet) }
         // What the kernel takes for IPv6 when nobody says anything.
         if gateway.family == .v6 { route.priority = 1024 }
         return .route(route)

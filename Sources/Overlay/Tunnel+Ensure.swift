@@ -9,9 +9,9 @@ import Netlink
 extension Tunnel {
     /// What CHECK has to say: nothing if all is as it is to be.
     public func complaint(_ host: inout Kernel) throws(CNIError) -> String? {
-        guard let link = try present(&host) else { return "the tunnel \(name) is missing" }
-        if let reason = incompatibility(link) { return "the tunnel \(name) cannot be used: \(reason)" }
-        return try difference(link, &host).first.map { "the tunnel \(name): \($0.complaint)" }
+        guard let link = try present(&host) else { return "the tunnel " + name + " is missing" }
+        if let reason = incompatibility(link) { return "the tunnel " + name + " cannot be used: " + reason }
+        return try difference(link, &host).first.map { "the tunnel " + name + ": " + $0.complaint }
     }
 
     /// Makes the device or corrects it, and says how many things were changed.
@@ -45,7 +45,7 @@ extension Tunnel {
         }
         throw CNIError(
             .tryAgain,
-            "the tunnel \(name) does not stay as it is made",
+            "the tunnel " + name + " does not stay as it is made",
             "somebody else changes it or removes it"
         )
     }
@@ -61,7 +61,7 @@ extension Tunnel {
     public static func remove(alias: String, networks: [Prefix], _ host: inout Kernel) throws(CNIError) {
         for link in try host.links(kind: "vxlan") where link.alias == alias {
             var changes: [TunnelChange] = []
-            for route in try routes(link, networks, &host) where route.interface != link.index {
+            for route in try routes(through: link.index, networks, &host) where route.interface != link.index {
                 changes.append(.delete(.route(route)))
             }
             try send(changes, for: link, &host)
@@ -73,11 +73,11 @@ extension Tunnel {
     private func present(_ host: inout Kernel) throws(CNIError) -> Link? {
         guard let link = try host.link(named: name) else { return nil }
         guard link.alias == alias else {
-            let owner = link.alias.isEmpty ? "it has no alias" : "its alias is \"\(link.alias)\""
+            let owner = link.alias.isEmpty ? "it has no alias" : "its alias is \"" + link.alias + "\""
             throw CNIError(
                 .interfaceExists,
-                "interface \(name) already exists on the host",
-                "it was not made for this network: \(owner); remove it, or choose another name by the key device"
+                "interface " + name + " already exists on the host",
+                "it was not made for this network: " + owner + "; remove it, or choose another name by the key device"
             )
         }
         return link
@@ -85,13 +85,15 @@ extension Tunnel {
 
     /// Why a device must be made anew, which the kernel cannot change into what is wanted.
     private func incompatibility(_ link: Link) -> String? {
-        guard let present = link.vxlan else { return "it is a \"\(link.kind)\" interface" }
+        guard let present = link.vxlan else { return "it is a \"" + link.kind + "\" interface" }
         if present.identifier != settings.identifier { return "its number is \(present.identifier)" }
         if present.port != settings.port { return "its port is \(present.port ?? 0)" }
-        if present.group != settings.group { return "its group is \(present.group?.description ?? "missing")" }
+        if present.group != settings.group { return "its group is " + (present.group?.description ?? "missing") }
         if present.local?.family != settings.local?.family { return "it goes over another version of IP" }
-        if settings.hopLimit != nil, present.hopLimit != settings.hopLimit { return "its hop limit is another one" }
-        if (link.master != nil) != (bridge != nil) { return "its mode is another one" }
+        if present.hopLimit ?? 0 != settings.hopLimit ?? 0 { return "its hop limit is another one" }
+        if link.master != nil, bridge == nil { return "its mode is another one" }
+        // Entries for hosts that are gone by now cannot be told from those of whoever looks after them.
+        if entries == nil, present.learns != settings.learns { return "its entries become somebody else's" }
         return nil
     }
 
@@ -112,13 +114,17 @@ extension Tunnel {
         // The address comes with the creating message, because one that the kernel draws is changed by udev later.
         batch.addLink(NewLink(name: name, kind: .vxlan(settings), mac: mac, mtu: mtu, master: master))
         batch.withholdLinkLocalAddress(name)
-        do { try host.send(batch) } catch { throw try explain(error, &host) }
-        try Sysctl.set("net/ipv6/conf/\(name)/accept_ra", "0")
-        var named = LinkChange.up
+        // The alias goes along, so that whoever is killed leaves no device that nobody knows for ours.
+        var named = LinkChange()
         named.alias = alias
-        batch = MessageBatch()
         batch.setLink(name, named)
-        do { try host.send(batch) } catch {
+        do { try host.send(batch) } catch { throw try explain(error, &host) }
+        do {
+            try Sysctl.set("net/ipv6/conf/" + name + "/accept_ra", "0")
+            batch = MessageBatch()
+            batch.setLink(name, .up)
+            try host.send(batch)
+        } catch {
             _ = try? host.deleteLink(ifExists: name)
             throw error
         }
@@ -144,25 +150,31 @@ extension Tunnel {
         // So many fit into a batch in any case.
         let size = 120
         var rest = changes[...]
+        var failure: CNIError?
         while !rest.isEmpty {
             var batch = MessageBatch()
             for change in rest.prefix(size) { change.add(to: &batch, link) }
-            do { try host.send(batch) } catch {
-                guard error.errno == .fileExists else { throw error }
-                throw CNIError(
-                    .kernel,
-                    error.message,
-                    error.details + "; somebody else's is there, perhaps of a subnet that this host had: see ip route"
-                )
-            }
+            // One that is refused must not cost the ways to all other hosts.
+            do throws(CNIError) { try host.send(batch) } catch { failure = failure ?? error }
             rest = rest.dropFirst(size)
         }
+        guard let failure else { return }
+        guard failure.errno == .fileExists else { throw failure }
+        throw CNIError(
+            .kernel,
+            failure.message,
+            failure.details + "; somebody else's is there, or of a subnet that this host had: see ip route"
+        )
     }
 
-    private func apply(_ changes: [TunnelChange], to link: Link, _ host: inout Kernel) throws(CNIError) {
+    func apply(_ changes: [TunnelChange], to link: Link, _ host: inout Kernel) throws(CNIError) {
+        // Before the addresses that need it.
+        if changes.contains(where: { if case .allowIPv6 = $0 { true } else { false } }) {
+            try Sysctl.set(disablesIPv6, "0")
+        }
         try Self.send(changes, for: link, &host)
         for case .checksum(let isOn) in changes {
-            try CNIError.attempt("switch the offload of checksums of \(name) \(isOn ? "on" : "off")") {
+            try CNIError.attempt("switch the offload of checksums of " + name + (isOn ? " on" : " off")) {
                 () throws(Errno) in try ChecksumOffload.set(name, isOn)
             }
         }

@@ -74,4 +74,13 @@ public struct TunnelEntries: Sendable {
         let bits = subnet.network.bits
         return IPAddress(family: .v6, bits: 0xFE80 << 112 | (bits >> 64 ^ bits & UInt128(UInt64.max)))
     }
+
+    /// The scope of the route to a subnet of IPv4: one of the numbers that mean nothing to the kernel (rtnetlink(7)).
+    ///
+    /// The kernel looks through all next hops of a device and a scope before it takes another one, but not at their
+    /// addresses. So neighbouring subnets have different scopes, and a route among 10,000 costs as one among 10.
+    static func scope(_ subnet: Prefix) -> UInt8 {
+        let place = subnet.network.bits >> UInt128(subnet.hostLength - subnet.length)
+        return UInt8(UInt32(truncatingIfNeeded: place) % 199) + 1
+    }
 }

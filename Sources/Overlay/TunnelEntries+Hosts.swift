@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import JSON
+import Linux
 import Netlink
 
 extension TunnelEntries {
@@ -18,7 +19,7 @@ extension TunnelEntries {
         }
         for peer in others {
             guard let publicIP = peer.publicIP(family) else { continue }
-            let mac = peer.vtepMAC ?? Peer.vtepMAC(identifier: identifier, publicIP: publicIP)
+            let mac = peer.vtepMAC ?? .following(publicIP, in: identifier)
             let isNear = direct && underlay.isOnLink(publicIP)
             var isTunnelled = false
             for subnet in peer.subnets {
@@ -52,36 +53,50 @@ extension TunnelEntries {
 }
 
 extension Peer {
-    /// Refuses lists in which hosts exclude each other or do not belong to the network.
+    /// Refuses lists in which hosts exclude each other or do not belong to the network; this host has an address and subnets.
     public static func validate(
         _ others: [Peer],
+        local: IPAddress,
         own: [Prefix],
         networks: [Prefix],
-        _ family: IPAddress.Family
+        _ vtepMAC: MACAddress
     ) throws(ConfigError) {
-        var hosts: [(prefix: Prefix, place: String)] = []
+        let family = local.family
+        var hosts: [(prefix: Prefix, place: String)] = Prefix(local).map { [($0, "local")] } ?? []
         var subnets: [(prefix: Prefix, place: String)] = own.map { ($0, "subnet") }
-        for peer in others {
+        var ends: [TunnelEntry.Key: Int] = [:]
+        ends[TunnelEntry.key(of: vtepMAC)] = -1
+        for (index, peer) in others.enumerated() {
             guard let publicIP = peer.publicIP(family), let prefix = Prefix(publicIP) else {
                 let version = family == .v4 ? "IPv4" : "IPv6"
                 throw ConfigError(
                     path: peer.path("publicIP"),
-                    problem: "it has no \(version) address, and the tunnel goes over \(version)"
+                    problem: "it has no " + version + " address, and the tunnel goes over " + version
                 )
             }
             hosts.append((prefix, peer.path("publicIP")))
+            if let mac = peer.vtepMAC, let other = ends.updateValue(index, forKey: TunnelEntry.key(of: mac)) {
+                throw ConfigError(
+                    path: peer.path("vtepMAC"),
+                    problem: mac.description + " is that of " + (other < 0 ? "this host" : others[other].place)
+                )
+            }
             for subnet in peer.subnets { subnets.append((subnet, peer.path("subnet"))) }
         }
         for (subnet, place) in subnets where !networks.isEmpty && !networks.contains(where: { $0.contains(subnet) }) {
             let list = networks.map { $0.description }.joined(separator: ", ")
-            throw ConfigError(path: place, problem: "\(subnet.description) is not part of network, \(list)")
+            throw ConfigError(path: place, problem: subnet.description + " is not part of network, " + list)
         }
         try refuseOverlaps(hosts)
-        try refuseOverlaps(subnets)
+        // The tunnel's own packets to a host in somebody's subnet would go into the tunnel.
+        try refuseOverlaps(subnets, besides: hosts)
     }
 
     /// Looks up each network under the lengths that occur, which are few, so that many hosts cost no more each than one.
-    private static func refuseOverlaps(_ list: [(prefix: Prefix, place: String)]) throws(ConfigError) {
+    private static func refuseOverlaps(
+        _ list: [(prefix: Prefix, place: String)],
+        besides others: [(prefix: Prefix, place: String)] = []
+    ) throws(ConfigError) {
         var lengths: [Int] = []
         for (prefix, _) in list where !lengths.contains(prefix.length) { lengths.append(prefix.length) }
         var known: [TunnelEntry.Key: Int] = [:]
@@ -90,14 +105,16 @@ extension Peer {
             let other = known.updateValue(index, forKey: TunnelEntry.address(entry.prefix).key)
             if let other { throw overlap(entry, list[other]) }
         }
-        for entry in list {
-            for length in lengths where length < entry.prefix.length {
-                guard let wider = Prefix(address: entry.prefix.address, length: length)?.masked,
-                    let other = known[TunnelEntry.address(wider).key]
-                else {
-                    continue
+        for (entries, isSame) in [(list, true), (others, false)] {
+            for entry in entries {
+                for length in lengths where length < entry.prefix.length || !isSame {
+                    guard let wider = Prefix(address: entry.prefix.address, length: length)?.masked,
+                        let other = known[TunnelEntry.address(wider).key]
+                    else {
+                        continue
+                    }
+                    throw overlap(entry, list[other])
                 }
-                throw overlap(entry, list[other])
             }
         }
     }
@@ -108,11 +125,11 @@ extension Peer {
     ) -> ConfigError {
         ConfigError(
             path: entry.place,
-            problem: "\(entry.prefix.description) overlaps \(other.prefix.description) of \(other.place)"
+            problem: entry.prefix.description + " overlaps " + other.prefix.description + " of " + other.place
         )
     }
 
-    private func path(_ key: String) -> String { place.isEmpty ? key : "\(place).\(key)" }
+    private func path(_ key: String) -> String { place.isEmpty ? key : place + "." + key }
 }
 
 extension Prefix {

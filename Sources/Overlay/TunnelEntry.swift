@@ -44,7 +44,8 @@ enum TunnelEntry: Equatable {
                 order: order,
                 interface: entry.interface,
                 bits: entry.mac.bytes.reduce(0) { $0 << 8 | UInt128($1) },
-                number: entry.table == .bridge ? 1 : 0,
+                // An entry for one address can be replaced, whatever differs.
+                number: entry.table == .bridge ? 1 : entry.isForUnknown && entry.leadsElsewhere ? 2 : 0,
                 // Frames for unknown addresses go to many.
                 second: entry.isForUnknown ? entry.destination?.bits ?? 0 : 0
             )
@@ -58,6 +59,9 @@ enum TunnelEntry: Equatable {
             )
         }
     }
+
+    /// The key of a hardware address among others.
+    static func key(of mac: MACAddress) -> Key { TunnelEntry.forwarding(ForwardingEntry(mac, port: 0)).key }
 
     /// The order in which entries are made, so that nothing leads to what is not there yet; removals go the other way.
     var order: UInt8 {
@@ -80,6 +84,7 @@ enum TunnelEntry: Equatable {
     }
 
     /// Adds the message that makes the entry, or puts it into the place of the one with the same key.
+    @inline(never)
     func set(_ batch: inout MessageBatch, on index: UInt32, replaces: Bool) {
         switch self {
         case .address(let prefix): batch.addAddress(prefix, to: index)
@@ -90,6 +95,7 @@ enum TunnelEntry: Equatable {
     }
 
     /// Adds the message that removes the entry; the kernel may have removed it along with another one.
+    @inline(never)
     func delete(_ batch: inout MessageBatch, from index: UInt32) {
         switch self {
         case .address(let prefix): batch.deleteAddress(prefix, from: index)

@@ -11,14 +11,22 @@ public struct Underlay: Sendable {
     public let link: Link
     /// The address by which the others reach this host.
     public let local: IPAddress
-    /// The networks whose hosts are on the same link.
-    private let onLink: [Prefix]
+    /// All addresses of this host.
+    let addresses: [InterfaceAddress]
 
     /// What a tunnel adds to each packet: the inner Ethernet header, VXLAN, UDP and the outer IP header.
     public var overhead: UInt32 { local.family == .v4 ? 14 + 8 + 8 + 20 : 14 + 8 + 8 + 40 }
 
     /// Whether a host is reached without a router.
-    public func isOnLink(_ address: IPAddress) -> Bool { onLink.contains { $0.contains(address) } }
+    public func isOnLink(_ address: IPAddress) -> Bool {
+        addresses.contains { $0.interface == link.index && $0.prefix.masked.contains(address) }
+    }
+
+    /// Whether a host that is listed is this one, by whichever of its addresses.
+    @inline(never)
+    public func isThisHost(_ peer: Peer) -> Bool {
+        addresses.contains { peer.publicIPs.contains($0.prefix.address) }
+    }
 
     /// Finds this host's place in the underlay.
     ///
@@ -36,11 +44,15 @@ public struct Underlay: Sendable {
         if let interface {
             named = try host.link(named: interface)
             if named == nil {
-                throw CNIError(missing, "no interface \(interface)", "master: it must exist on the host")
+                throw CNIError(missing, "no interface " + interface, "master: it must exist on the host")
             }
         }
-        guard let own = choose(local, peers, addresses, on: named) else {
-            throw nobody(local, peers, named, missing)
+        // Itself among those that are listed: few addresses and many hosts, so this way round.
+        let listed = peers.first { peer in
+            addresses.contains { !$0.hasFailed && peer.publicIPs.contains($0.prefix.address) }
+        }
+        guard let own = choose(local, listed, peers, addresses, on: named) else {
+            throw nobody(local, listed, peers, named, missing)
         }
         let index = named?.index ?? own.interface
         guard let link = try host.link(index: index) else {
@@ -50,29 +62,29 @@ public struct Underlay: Sendable {
             throw CNIError(
                 .invalidConfiguration,
                 "invalid network config",
-                "master is missing: \(own.prefix.address.description) is an address of lo; name the interface to the others"
+                "master is missing: " + own.prefix.address.description
+                    + " is an address of lo; name the interface to the others"
             )
         }
         guard link.isUp else {
-            throw CNIError(missing, "the interface \(link.name) is down", "master: the others are reached through it")
+            throw CNIError(
+                missing,
+                "the interface " + link.name + " is down",
+                "master: the others are reached through it"
+            )
         }
-        let networks = addresses.filter { $0.interface == index }.map { $0.prefix.masked }
-        return Underlay(link: link, local: own.prefix.address, onLink: networks)
+        return Underlay(link: link, local: own.prefix.address, addresses: addresses)
     }
 
     private static func choose(
         _ local: IPAddress?,
+        _ listed: Peer?,
         _ peers: [Peer],
         _ addresses: [InterfaceAddress],
         on link: Link?
     ) -> InterfaceAddress? {
-        if let local { return addresses.first { $0.prefix.address == local } }
-        // Few addresses and many hosts, so this way round.
-        for peer in peers {
-            for address in addresses where !address.hasFailed && peer.publicIPs.contains(address.prefix.address) {
-                return address
-            }
-        }
+        // By its first address the others reach it, so no other one will do while that is not there yet.
+        if let local = local ?? listed?.publicIPs.first { return addresses.first { $0.prefix.address == local } }
         guard let link else { return nil }
         // Nobody can tell the family but those that are listed.
         let family = peers.first?.publicIPs.first?.family
@@ -84,21 +96,29 @@ public struct Underlay: Sendable {
 
     private static func nobody(
         _ local: IPAddress?,
+        _ listed: Peer?,
         _ peers: [Peer],
         _ link: Link?,
         _ kind: CNIError.Kind
     ) -> CNIError {
+        if local == nil, let first = listed?.publicIPs.first {
+            return CNIError(
+                kind,
+                "no interface has the address " + first.description + ", by which the others reach this host",
+                "publicIP: it is still to come, or local must be given"
+            )
+        }
         if let local {
             return CNIError(
                 kind,
-                "no interface has the address \(local.description)",
+                "no interface has the address " + local.description,
                 "local: it must be an address of this host"
             )
         }
         if let link {
             return CNIError(
                 kind,
-                "the interface \(link.name) has no address that can be used",
+                "the interface " + link.name + " has no address that can be used",
                 "master: it needs a global address of the family of the other hosts"
             )
         }

@@ -54,9 +54,6 @@ public struct Belongings: Sendable {
     /// Begins with nothing.
     public init() {}
 
-    /// Whether there is nothing.
-    public var isEmpty: Bool { spans.isEmpty && otherLines.isEmpty }
-
     /// Adds an element of a set, or of a map with its value.
     ///
     /// If it leads to a chain that some attachments share, that one is named.
@@ -124,21 +121,29 @@ public struct Belongings: Sendable {
 
     /// Whether a listing shows every element and every rule in its place.
     func isListed(_ listing: Listing) -> Bool {
-        var expected = allElements.map { ($0.map, $0.contents.map { Self.content($0.key, $0.value) }) }
-        for chain in chains + sharedChains {
-            guard let block = listing.blocks("\tchain " + chain.name + " ").first else { return false }
-            let shown = Listing(block.text)
-            if !chain.rules.allSatisfy({ shown.contains($0) }) { return false }
-            for element in chain.elements { expected.append((element.map, [element.content])) }
+        var expected: [Element] = []
+        for (map, contents) in allElements {
+            for content in contents {
+                expected.append(Element(map: map, key: Self.content(content.key, content.value)))
+            }
         }
-        for (map, contents) in expected {
+        for chain in chains + sharedChains {
+            guard let block = listing.blocks("\tchain " + chain.name + " ").first,
+                Listing(block.text).contains(inOrder: chain.rules)
+            else {
+                return false
+            }
+            for element in chain.elements { expected.append(Element(map: element.map, key: element.content)) }
+        }
+        var maps: [String] = []
+        var listed: [Element] = []
+        for map in expected.lazy.map({ $0.map }) where !maps.contains(map) {
+            maps.append(map)
             let blocks = listing.blocks("\tmap " + map + " ") + listing.blocks("\tset " + map + " ")
             guard let block = blocks.first else { return false }
-            let shown = Listing(block.text)
-            // An element ends with a comma or with the closing brace, or it is the beginning of a longer one.
-            let areThere = contents.allSatisfy { shown.contains($0 + ",") || shown.contains($0 + " }") }
-            if !areThere { return false }
+            listed += Listing(block.text).elements.map { Element(map: map, key: $0) }
         }
-        return true
+        let known = ElementSet(listed)
+        return expected.allSatisfy { known.contains($0) }
     }
 }

@@ -36,10 +36,12 @@ public struct IPTables: Sendable {
     public static func mayHold(_ chain: String, in table: String, _ family: IPAddress.Family) -> [IPTables] {
         var found: [IPTables] = []
         let name = joined(family == .v4 ? "ip " : "ip6 ", table)
-        if let use = try? Table(name).use(ofChain: chain), use >= 0 { found.append(IPTables(family, .nft)) }
+        if let use = try? TableSocket().use(ofChain: chain, in: Table(name)), use >= 0 {
+            found.append(IPTables(family, .nft))
+        }
         let path = family == .v4 ? "/proc/net/ip_tables_names" : "/proc/net/ip6_tables_names"
         if let names = try? FileDescriptor.open(path).readAll(),
-            names.split(separator: UInt8(ascii: "\n")).contains(where: { $0.elementsEqual(table.utf8) })
+            names.split(separator: UInt8(ascii: "\n")).contains(Array(table.utf8)[...])
         {
             found.append(IPTables(family, .legacy))
         }
@@ -82,6 +84,13 @@ public struct IPTables: Sendable {
             }
         }
         _ = try run("restore", ["--noflush", "-w", "10"], text + "COMMIT\n")
+    }
+
+    /// Removes a chain from a table with what leads to it, if it is there.
+    func remove(_ chain: String, from table: String) throws(CNIError) {
+        let present = try list(table)
+        guard present.chains.contains(chain) else { return }
+        try change(table, present.leading(to: chain).map { $0.deletion } + ["-F " + chain, "-X " + chain])
     }
 
     /// Whether the programs are there.
@@ -158,7 +167,7 @@ extension IPTables {
         /// The rules of a chain.
         public func inChain(_ chain: String) -> [String] {
             let front = joined("-A ", chain, " ")
-            return rules.filter { $0.utf8.starts(with: front.utf8) }
+            return rules.filter { $0.begins(with: front) }
         }
     }
 }
@@ -168,7 +177,7 @@ extension String {
     /// The word behind an option.
     public func value(of option: String) -> String? {
         let words = Array(utf8).split(separator: UInt8(ascii: " "))
-        for (place, word) in words.enumerated().dropLast() where word.elementsEqual(option.utf8) {
+        for (place, word) in words.enumerated().dropLast() where word == Array(option.utf8)[...] {
             return String(decoding: Array(words[place + 1]), as: UTF8.self)
         }
         return nil

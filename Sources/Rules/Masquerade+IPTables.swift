@@ -61,37 +61,24 @@ extension Masquerade {
 
     /// Removes chains with what leads to them; a program is started only where one of them may be.
     private static func remove(_ chains: [String]) throws(CNIError) {
-        for family in [IPAddress.Family.v4, .v6] {
-            for chain in chains {
-                for tables in IPTables.mayHold(chain, in: nat, family) {
-                    let lock = try SharedInterfaceLock.acquire(alone: true)
-                    defer { withExtendedLifetime(lock) {} }
-                    let present = try tables.list(nat)
-                    guard present.chains.contains(chain) else { continue }
-                    try tables.change(
-                        nat,
-                        present.leading(to: chain).map { $0.deletion } + ["-F " + chain, "-X " + chain]
-                    )
-                }
-            }
+        for (chain, tables) in IPTables.holders(of: chains, in: nat) {
+            let lock = try SharedInterfaceLock.acquire(alone: true)
+            defer { withExtendedLifetime(lock) {} }
+            try tables.remove(chain, from: nat)
         }
     }
 
     static func collectFromIPTables(_ network: String, keeping valid: ValidAttachments) throws(CNIError) {
         guard case .only(let attachments) = valid else { return }
-        let kept = attachments.map { chain($0.network, $0.containerID) }
-        let mark = IPTables.quoted(joined("name: \"", network, "\" id: \""))
-        let beginning = String(decoding: mark.utf8.dropLast(), as: UTF8.self)
-        var dead: [String] = []
-        for family in [IPAddress.Family.v4, .v6] {
-            for tables in IPTables.mayHold(postrouting, in: nat, family) {
-                for rule in try tables.list(nat).inChain(postrouting) where rule.mentions(beginning) {
-                    guard let chain = rule.value(of: "-j"), chain.utf8.starts(with: "CNI-".utf8) else { continue }
-                    if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
-                }
-            }
-        }
-        try remove(dead)
+        try remove(
+            try IPTables.deadChains(
+                behind: postrouting,
+                in: nat,
+                named: "CNI-",
+                comment: joined("name: \"", network, "\" id: \""),
+                keeping: attachments.map { chain($0.network, $0.containerID) }
+            )
+        )
     }
 
     func isInIPTables(_ addresses: [Prefix]) throws(CNIError) -> Bool {

@@ -40,7 +40,7 @@ public struct Masquerade: Sendable {
         switch backend {
         case .nftables:
             try CNIError.rules { () throws(RulesError) in
-                try Self.table.add(attachment, belongings(addresses)) { _ in true }
+                try Self.table.add(attachment, belongings(addresses), yields: SharedTable.everybody)
             }
         case .iptables:
             for family in Self.families(addresses) { try addToIPTables(addresses, family) }

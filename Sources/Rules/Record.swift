@@ -28,7 +28,7 @@ struct Record: Sendable {
 
         /// Reads the comment of an element, in which apostrophes stand for the quotation marks around a name.
         init(comment: String, chain: String) {
-            let isShared = comment.utf8.starts(with: "shared ".utf8)
+            let isShared = comment.begins(with: "shared ")
             var text = Array(comment.utf8.dropFirst(isShared ? 7 : 0))
             let apostrophe = UInt8(ascii: "'")
             // A name may hold one, too.
@@ -52,13 +52,26 @@ struct Record: Sendable {
     var lines: [Line] = []
 
     /// Reads a record from the kernel; nothing if there is none of the name.
-    static func named(_ name: String, in table: Table) throws(Errno) -> Record? {
-        guard let first = try table.element(of: map, key(name, 0)) else { return nil }
-        var record = Record(name: name, owner: first.comment)
-        while let next = try table.element(of: map, key(name, record.lines.count + 1)) {
+    static func named(
+        _ name: String,
+        in table: Table,
+        _ socket: borrowing TableSocket
+    ) throws(Errno) -> Record? {
+        guard let owner = try owner(of: name, in: table, socket) else { return nil }
+        var record = Record(name: name, owner: owner)
+        while let next = try socket.element(of: map, key(name, record.lines.count + 1), in: table) {
             record.lines.append(Line(comment: next.comment, chain: next.chain))
         }
         return record
+    }
+
+    /// Reads from the kernel whose record has a name; nothing if there is none.
+    static func owner(
+        of name: String,
+        in table: Table,
+        _ socket: borrowing TableSocket
+    ) throws(Errno) -> String? {
+        try socket.element(of: map, key(name, 0), in: table)?.comment
     }
 
     /// An element of the map as a listing shows it.

@@ -18,7 +18,7 @@ extension SharedTable {
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
         var wishes: [RecordedWish] = []
-        for listed in Record.all(in: listing) where listed.line.text.utf8.starts(with: (mark + " ").utf8) {
+        for listed in Record.all(in: listing) where listed.line.text.begins(with: (mark + " ")) {
             let words = Array(listed.line.text.utf8).split(separator: UInt8(ascii: " "))
                 .map { String(decoding: Array($0), as: UTF8.self) }
             guard let colon = words.lastIndex(of: ":"), colon > 2 else { continue }
@@ -34,11 +34,10 @@ extension SharedTable {
         let (map, key) = (wish.element.map, wish.element.key)
         var batch = ElementBatch(joined("hand over ", key, " of ", table.description), in: table)
         let text = joined(map, " ", key)
-        let isExpressed =
-            batch.add(.delete, Record.map, wish.key)
-            && batch.add(.create, Record.map, wish.key, "jump " + Record.kept, comment: text)
-            && batch.add(.create, map, key, wish.value)
-        guard isExpressed else { return }
+        batch.add(.delete, Record.map, wish.key)
+        batch.add(.create, Record.map, wish.key, "jump " + Record.kept, comment: text)
+        batch.add(.create, map, key, wish.value)
+        guard batch.isExpressed else { return }
         do { try batch.run(RulesError.self) } catch {
             // Somebody else has it already, or the one who waited has gone.
             if error.errno != .fileExists && error.errno != .noSuchFile { throw error }

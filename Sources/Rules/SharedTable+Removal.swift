@@ -11,39 +11,41 @@ extension SharedTable {
     ///
     /// - Returns: What went; nothing if the attachment had nothing.
     public func remove(_ attachment: Attachment) throws(RulesError) -> Removed? {
-        guard let record = try record(attachment.hostInterface) else { return nil }
-        let plan = try plan(record)
-        if plan.isElementsOnly, let removed = try removeElements(plan) { return removed }
+        let socket = TableSocket()
+        guard let record = try record(attachment.hostInterface, socket) else { return nil }
+        let plan = try plan(record, socket)
+        if plan.isElementsOnly, let removed = try removeElements(plan, socket) { return removed }
         var rules = try Rules.open()
-        return try remove(record, &rules)
+        return try remove(record, &rules, socket)
     }
 
     /// Removes what a network's attachments have that are not valid any more.
     ///
     /// - Returns: What went.
     public func collect(_ network: String, keeping valid: ValidAttachments) throws(RulesError) -> [Removed] {
-        guard case .only(let attachments) = valid, try !isEmpty else { return [] }
+        let socket = TableSocket()
+        guard case .only(let attachments) = valid, try !isEmpty(socket) else { return [] }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
         let kept = attachments.map { $0.hostInterface }
         let prefix = Attachment.ownerPrefix(network: network)
         var removed: [Removed] = []
         for listed in Record.all(in: listing)
-        where listed.number == 0 && listed.line.text.utf8.starts(with: prefix.utf8) && !kept.contains(listed.name) {
-            if let record = try record(listed.name) { removed.append(try remove(record, &rules)) }
+        where listed.number == 0 && listed.line.text.begins(with: prefix) && !kept.contains(listed.name) {
+            if let record = try record(listed.name, socket) { removed.append(try remove(record, &rules, socket)) }
         }
         return removed
     }
 
     /// Whether an attachment has what it is to have: its record, each element and each rule.
     public func holds(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
-        guard let record = try record(attachment.hostInterface) else { return false }
+        guard let record = try record(attachment.hostInterface, TableSocket()) else { return false }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return false }
         // What is shared depends on who came first, and need not be the same when it is planned again.
         let own = record.lines.filter { !$0.isShared }.flatMap { Record.elements($0.text) }.filter { $0.isReal }
-        let planned = belongings.exclusiveElements
-        return own.count == planned.count && planned.allSatisfy { own.contains($0) } && belongings.isListed(listing)
+        let (planned, known) = (belongings.exclusiveElements, ElementSet(own))
+        return own.count == planned.count && planned.allSatisfy { known.contains($0) } && belongings.isListed(listing)
             && isFounded(in: listing)
     }
 
@@ -65,24 +67,28 @@ extension SharedTable {
     /// Removes what a record names, with the record.
     ///
     /// Where something was removed by hand, the kernel refuses the whole; then each thing goes by itself.
-    func remove(_ record: Record, _ rules: inout Rules) throws(RulesError) -> Removed {
+    func remove(
+        _ record: Record,
+        _ rules: inout Rules,
+        _ socket: borrowing TableSocket
+    ) throws(RulesError) -> Removed {
         for _ in 0..<64 {
-            let plan = try plan(record)
+            let plan = try plan(record, socket)
             do {
                 try rules.run(plan.transaction(in: table))
                 if plan.isLast { return plan.removed }
-                return try removeIdle(behind: plan)
+                return try removeIdle(behind: plan, socket)
             } catch {
                 // Somebody has come to use what was to go; the next look shows it.
                 if error.errno == .busy { continue }
                 guard error.errno == .noSuchFile else { throw error }
-                if try isEmpty { return Removed() }
+                if try isEmpty(socket) { return Removed() }
                 for piece in plan.pieces(in: table) {
                     do { try rules.run(piece) } catch {
                         if error.errno != .noSuchFile && error.errno != .busy { throw error }
                     }
                 }
-                return try removeIdle(behind: plan)
+                return try removeIdle(behind: plan, socket)
             }
         }
         throw RulesError(.busy, joined("remove rules of ", record.owner), kernelText: "others come and go")
@@ -91,34 +97,39 @@ extension SharedTable {
     /// Removes what goes if it is elements alone.
     ///
     /// - Returns: What went; nothing if they were not there, and nothing was done.
-    private func removeElements(_ plan: Removal) throws(RulesError) -> Removed? {
+    private func removeElements(
+        _ plan: Removal,
+        _ socket: borrowing TableSocket
+    ) throws(RulesError) -> Removed? {
         var batch = ElementBatch(joined("remove elements of ", plan.record.owner), in: table)
-        var isExpressed = true
-        for key in plan.record.keys { isExpressed = batch.add(.delete, Record.map, key) && isExpressed }
+        for key in plan.record.keys { batch.add(.delete, Record.map, key) }
         for line in plan.record.lines where !line.isShared {
             guard let entry = Record.Entry(line.text) else { continue }
             if let ports = entry.ports {
-                isExpressed = batch.add(.delete, entry.map, entry.key, ports: ports) && isExpressed
+                batch.add(.delete, entry.map, entry.key, ports: ports)
             } else {
-                isExpressed = batch.add(.delete, entry.map, entry.key) && isExpressed
+                batch.add(.delete, entry.map, entry.key)
             }
         }
-        guard isExpressed else { return nil }
+        guard batch.isExpressed else { return nil }
         do { try batch.run(RulesError.self) } catch {
             if error.errno == .noSuchFile { return nil }
             throw error
         }
-        return try removeIdle(behind: plan)
+        return try removeIdle(behind: plan, socket)
     }
 
     /// Removes what nobody needs any more because those who left at the same time have each seen the other.
     ///
     /// - Returns: What went with the plan and behind it.
-    private func removeIdle(behind plan: Removal) throws(RulesError) -> Removed {
+    private func removeIdle(
+        behind plan: Removal,
+        _ socket: borrowing TableSocket
+    ) throws(RulesError) -> Removed {
         var removed = plan.removed
         for line in plan.record.lines where line.chain != Record.kept {
             // Its first line takes the chain along, and the others find none.
-            if try use(ofChain: line.chain) != idleUse { continue }
+            if try use(ofChain: line.chain, socket) != idleUse { continue }
             var removal = Transaction(joined("remove the chain ", line.chain), in: table)
             var shared: [Element] = []
             for other in plan.record.lines where other.isShared && other.chain == line.chain {
@@ -129,7 +140,7 @@ extension SharedTable {
             removal.delete(.chain(line.chain))
             if try runUnlessLate(removal) { removed.shared += shared }
         }
-        if try use(ofChain: Record.kept) == 0 {
+        if try use(ofChain: Record.kept, socket) == 0 {
             var removal = Transaction(joined("remove ", table.description), in: table)
             removal.delete(.chain(Record.kept))
             removal.delete(.table)
@@ -150,7 +161,7 @@ extension SharedTable {
         return true
     }
 
-    private func plan(_ record: Record) throws(RulesError) -> Removal {
+    private func plan(_ record: Record, _ socket: borrowing TableSocket) throws(RulesError) -> Removal {
         var plan = Removal(record: record)
         // The element of the record counts, and so does an element of the attachment's own that leads to the chain.
         var uses: [(chain: String, count: Int)] = [(Record.kept, 1)]
@@ -163,7 +174,7 @@ extension SharedTable {
             }
         }
         for own in uses {
-            let use = try use(ofChain: own.chain)
+            let use = try use(ofChain: own.chain, socket)
             if own.chain == Record.kept {
                 plan.isLast = use == own.count
             } else if use == own.count + idleUse {

@@ -39,17 +39,18 @@ public struct SharedTable: Sendable {
         _ belongings: Belongings,
         yields: ([Element]) -> Bool
     ) throws(RulesError) {
-        if try addElements(attachment, belongings) { return }
+        let socket = TableSocket()
+        if try addElements(attachment, belongings, socket) { return }
         var rules = try Rules.open()
-        var isFounded = try !isEmpty
+        var isFounded = try !isEmpty(socket)
         var idleRounds = 0
         // A round is lost only to another process that made what is shared, or removed it, between two looks.
         for _ in 0..<64 {
-            do { return try rules.run(try installation(attachment, belongings, isFounded)) } catch {
+            do { return try rules.run(try installation(attachment, belongings, isFounded, socket)) } catch {
                 if error.errno == .noSuchFile {
                     isFounded = false
                 } else if error.errno == .fileExists {
-                    if isFounded, try !makeRoom(for: attachment, belongings, yields, &rules) {
+                    if isFounded, try !makeRoom(for: attachment, belongings, yields, &rules, socket) {
                         idleRounds += 1
                         if idleRounds > 4 { throw error }
                     }
@@ -66,29 +67,30 @@ public struct SharedTable: Sendable {
         )
     }
 
+    /// Lets every holder yield; named, because each closure would be compiled with a copy of all that it is handed to.
+    public static func everybody(_: [Element]) -> Bool { true }
+
     /// Adds what an attachment is to have if it is elements alone, and all that they lead to is there.
     ///
     /// - Returns: Whether that was so; else nothing was done.
-    private func addElements(_ attachment: Attachment, _ belongings: Belongings) throws(RulesError) -> Bool {
-        guard belongings.chains.isEmpty, try !isEmpty else { return false }
-        for chain in belongings.sharedChains where try use(ofChain: chain.name) == nil { return false }
+    private func addElements(
+        _ attachment: Attachment,
+        _ belongings: Belongings,
+        _ socket: borrowing TableSocket
+    ) throws(RulesError) -> Bool {
+        guard belongings.chains.isEmpty, try !isEmpty(socket) else { return false }
+        for chain in belongings.sharedChains where try use(ofChain: chain.name, socket) == nil { return false }
         var batch = ElementBatch(joined("add elements to ", table.description), in: table)
-        var isExpressed = true
         for element in Record.elements(attachment, belongings.lines) {
-            isExpressed =
-                batch.add(.create, Record.map, element.key, element.verdict, comment: element.comment) && isExpressed
+            batch.add(.create, Record.map, element.key, element.verdict, comment: element.comment)
         }
         for elements in belongings.elements {
-            for element in elements.contents {
-                isExpressed = batch.add(.create, elements.map, element.key, element.value) && isExpressed
-            }
+            for element in elements.contents { batch.add(.create, elements.map, element.key, element.value) }
         }
         for span in belongings.spans {
-            isExpressed =
-                batch.add(.create, span.map, span.key, ports: span.first...span.last, span.value, span.targets)
-                && isExpressed
+            batch.add(.create, span.map, span.key, ports: span.first...span.last, span.value, span.targets)
         }
-        guard isExpressed else { return false }
+        guard batch.isExpressed else { return false }
         do { try batch.run(RulesError.self) } catch {
             // What it is that is there already, or is no more, is found out with the library.
             if error.errno == .noSuchFile || error.errno == .fileExists { return false }
@@ -104,19 +106,20 @@ public struct SharedTable: Sendable {
         for attachment: Attachment,
         _ belongings: Belongings,
         _ yields: ([Element]) -> Bool,
-        _ rules: inout Rules
+        _ rules: inout Rules,
+        _ socket: borrowing TableSocket
     ) throws(RulesError) -> Bool {
-        if let own = try record(attachment.hostInterface) {
-            _ = try remove(own, &rules)
+        if let own = try record(attachment.hostInterface, socket) {
+            _ = try remove(own, &rules, socket)
             return true
         }
         guard let listing = try rules.list(table) else { return false }
-        let wanted = belongings.exclusiveElements
+        let wanted = ElementSet(belongings.exclusiveElements)
         var found = false
         for listed in Record.all(in: listing) where !listed.line.isShared {
             // One that has been removed for another element is there no more.
             guard Record.elements(listed.line.text).contains(where: { wanted.contains($0) }),
-                let record = try record(listed.name)
+                let record = try record(listed.name, socket)
             else {
                 continue
             }
@@ -128,29 +131,40 @@ public struct SharedTable: Sendable {
                 )
             }
             found = true
-            _ = try remove(record, &rules)
+            _ = try remove(record, &rules, socket)
         }
         return found
     }
 
     /// Who has which of some elements: network, container and interface, with slashes between them.
     public func holders(of elements: [Element]) throws(RulesError) -> [(element: Element, owner: String)] {
-        guard try !isEmpty else { return [] }
+        let socket = TableSocket()
+        guard try !isEmpty(socket) else { return [] }
         var rules = try Rules.open()
         guard let listing = try rules.list(table) else { return [] }
+        let wanted = ElementSet(elements)
         var holders: [(element: Element, owner: String)] = []
         for listed in Record.all(in: listing) {
-            for element in Record.elements(listed.line.text) where elements.contains(element) {
-                if let record = try record(listed.name) { holders.append((element, record.owner)) }
-            }
+            let held = Record.elements(listed.line.text).filter { wanted.contains($0) }
+            // One question for a line, and not a whole record for each element of it.
+            guard !held.isEmpty, let owner = try owner(listed.name, socket) else { continue }
+            for element in held { holders.append((element, owner)) }
         }
         return holders
     }
 
-    /// What the table remembers under a name.
-    func record(_ name: String) throws(RulesError) -> Record? {
+    /// Whose record has a name.
+    private func owner(_ name: String, _ socket: borrowing TableSocket) throws(RulesError) -> String? {
         try RulesError.attempt(joined("look at the rules of ", name)) { () throws(Errno) in
-            try Record.named(name, in: table)
+            try Record.owner(of: name, in: table, socket)
+        }
+    }
+
+    /// What the table remembers under a name.
+    @inline(never)
+    func record(_ name: String, _ socket: borrowing TableSocket) throws(RulesError) -> Record? {
+        try RulesError.attempt(joined("look at the rules of ", name)) { () throws(Errno) in
+            try Record.named(name, in: table, socket)
         }
     }
 
@@ -158,13 +172,14 @@ public struct SharedTable: Sendable {
     private func installation(
         _ attachment: Attachment,
         _ belongings: Belongings,
-        _ isFounded: Bool
+        _ isFounded: Bool,
+        _ socket: borrowing TableSocket
     ) throws(RulesError) -> Transaction {
         var transaction = Transaction(joined("add rules to ", table.description), in: table)
         if !isFounded { found(&transaction, isNew: true) }
         for chain in belongings.chains { chain.create(in: &transaction) }
         for chain in belongings.sharedChains {
-            let use = isFounded ? try use(ofChain: chain.name) : nil
+            let use = isFounded ? try use(ofChain: chain.name, socket) : nil
             if use == nil { chain.create(in: &transaction) }
         }
         let record = Record.elements(attachment, belongings.lines).map { element in
@@ -200,12 +215,19 @@ public struct SharedTable: Sendable {
     }
 
     /// Whether nobody has anything in the table, because it doesn't exist.
-    public var isEmpty: Bool { get throws(RulesError) { try use(ofChain: Record.kept) == nil } }
+    public var isEmpty: Bool { get throws(RulesError) { try isEmpty(TableSocket()) } }
+
+    func isEmpty(_ socket: borrowing TableSocket) throws(RulesError) -> Bool {
+        try use(ofChain: Record.kept, socket) == nil
+    }
 
     /// How often a chain is used; nothing if it doesn't exist.
-    public func use(ofChain chain: String) throws(RulesError) -> Int? {
+    public func use(ofChain chain: String) throws(RulesError) -> Int? { try use(ofChain: chain, TableSocket()) }
+
+    @inline(never)
+    func use(ofChain chain: String, _ socket: borrowing TableSocket) throws(RulesError) -> Int? {
         try RulesError.attempt(joined("look at the chain ", chain, " of ", table.description)) { () throws(Errno) in
-            try table.use(ofChain: chain)
+            try socket.use(ofChain: chain, in: table)
         }
     }
 }

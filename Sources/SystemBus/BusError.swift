@@ -37,5 +37,5 @@ public struct BusError: SystemFailure, Equatable {
     }
 
     /// Whether the sentence begins with a code of firewalld, such as INVALID_ZONE.
-    public func isOf(_ code: String) -> Bool { text.utf8.starts(with: code.utf8) }
+    public func isOf(_ code: String) -> Bool { text.begins(with: code) }
 }

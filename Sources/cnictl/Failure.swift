@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CNI
+import Linux
 
 /// Why a command of a network failed, and which plugin was the cause.
-struct Failure: Error {
+struct Failure: SystemFailure {
     /// The type of the plugin; empty if the failure is not one of a plugin.
     let plugin: String
     /// What the plugin was asked to do.
@@ -18,6 +19,14 @@ struct Failure: Error {
 
     /// Makes a failure that no plugin caused.
     init(_ error: CNIError) { self.init("", "", error) }
+
+    /// Makes the failure of an operation of the kernel.
+    init(_ errno: Errno, _ operation: String, kernelText: String?) {
+        self.init(CNIError(errno, operation, kernelText: kernelText))
+    }
+
+    /// The error number, if the kernel was the one who refused.
+    var errno: Errno? { error.errno }
 
     /// Everything in one line.
     var line: String {

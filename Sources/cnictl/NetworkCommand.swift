@@ -53,7 +53,7 @@ struct NetworkCommand {
     }
 
     /// A path from the root, without dots and doubled slashes, so that one namespace has one identifier.
-    private static func absolute(_ path: String) throws(CNIError) -> String {
+    static func absolute(_ path: String) throws(CNIError) -> String {
         var start = ""
         if !path.hasPrefix("/") {
             do { start = try ProcessArguments.workingDirectory() } catch {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
+
 /// The words of a command line, sorted into what is asked for.
 struct Options {
     /// A port of the host that leads to a port of the first container.
@@ -30,6 +32,10 @@ struct Options {
     private(set) var kept: [(id: String, interface: String)] = []
     /// The ports to publish in a trial.
     private(set) var ports: [Port] = []
+    /// How many private hosts a trial has.
+    private(set) var hosts = 1
+    /// The networks that a registry is told to divide among the hosts of a trial.
+    private(set) var networks: [Prefix] = []
 
     /// Sorts the words.
     init(_ words: [String]) throws(Misuse) {
@@ -42,6 +48,10 @@ struct Options {
                 kept.append(try Self.attachment(try Self.value(of: word, &rest)))
             case "--publish":
                 ports.append(try Self.port(try Self.value(of: word, &rest)))
+            case "--hosts":
+                hosts = try Self.hosts(try Self.value(of: word, &rest))
+            case "--network":
+                networks = try Self.networks(try Self.value(of: word, &rest))
             case _ where word.hasPrefix("-"): throw Misuse(problem: "unknown option \(word)")
             case _ where command.isEmpty: command = word
             default: operands.append(word)
@@ -49,11 +59,34 @@ struct Options {
         }
         if !kept.isEmpty, command != "gc" { throw Misuse(problem: "--keep is an option of gc") }
         if !ports.isEmpty, command != "try" { throw Misuse(problem: "--publish is an option of try") }
+        if hosts > 1, command != "try" { throw Misuse(problem: "--hosts is an option of try") }
+        if hosts > 1, !ports.isEmpty {
+            throw Misuse(problem: "--publish is for one host, because ports are the same on several; leave --hosts out")
+        }
+        if !networks.isEmpty, hosts == 1 { throw Misuse(problem: "--network is an option of try with --hosts") }
     }
 
     private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(Misuse) -> String {
         guard let value = rest.popFirst() else { throw Misuse(problem: "\(option) needs a value") }
         return value
+    }
+
+    private static func hosts(_ text: String) throws(Misuse) -> Int {
+        guard let count = Int(text), 1...9 ~= count else {
+            throw Misuse(problem: "--hosts takes a number from 1 to 9, not \"\(text)\"")
+        }
+        return count
+    }
+
+    /// A network of IPv4, and perhaps one of IPv6.
+    private static func networks(_ text: String) throws(Misuse) -> [Prefix] {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let networks = parts.compactMap { Prefix(String($0)) }.filter { $0.isNetwork }
+        let families = networks.map { $0.address.family }
+        guard networks.count == parts.count, families == [.v4] || families == [.v4, .v6] else {
+            throw Misuse(problem: "--network takes 10.5.0.0/16 or 10.5.0.0/16,fd05::/48, not \"\(text)\"")
+        }
+        return networks
     }
 
     private static func attachment(_ text: String) throws(Misuse) -> (id: String, interface: String) {

@@ -10,6 +10,7 @@ enum Usage {
                cnictl gc NETWORK [--keep CONTAINERID/IFNAME]... [--json]
                cnictl status NETWORK [--json]
                cnictl try FILE.conflist [--publish HOSTPORT:CONTAINERPORT[/PROTO]]... [--json]
+               cnictl try FILE.conflist --hosts N [--network NETWORK[,NETWORK6]] [--json]
                cnictl version
                cnictl help
 
@@ -18,7 +19,8 @@ enum Usage {
           del      detach it
           gc       detach everything of a network but what is to be kept
           status   ask whether the network can take containers
-          try      rehearse a network with two containers on a private host, of which nothing remains
+          try      rehearse a network with two containers on a private host, or with one on each of several, of which
+                   nothing remains
           version  print the versions of this program and of the protocol
 
         cnictl COMMAND --help tells more.
@@ -71,11 +73,20 @@ enum Usage {
         case "try":
             """
             usage: cnictl try FILE.conflist [--publish HOSTPORT:CONTAINERPORT[/PROTO]]... [--json]
+                   cnictl try FILE.conflist --hosts N [--network NETWORK[,NETWORK6]] [--json]
 
             Makes a private host with a neighbour and two containers, attaches both to the network, shows what came to be,
             sends packets through it, detaches both, and reports what is left behind. The machine itself is not touched.
             Where a plugin has the capability portMappings, a port of the host leads to the first container, and is
             tried from the host, its neighbour and the second container.
+
+            With several hosts, a network whose plugin vxlan leads from host to host is rehearsed with a container on each:
+            the hosts are on one link, and have the addresses that the file gives the first N of its peers, or its members
+            of etcd. These members and overlayd on each host are started privately, and overlayd must be beside the plugins; so
+            is FRR where controlPlane is external.
+            Every container is tried from every other host and its container, and with packets of full size. Where
+            something does not get through, the step names the pair, and what is missing on which host.
+
             Ends with 0 only if everything worked and nothing is left. Needs root.
 
             environment:
@@ -85,6 +96,8 @@ enum Usage {
 
             options:
               --publish    the port of the host and that of the first container, tcp or udp; 8080:80 if there is none
+              --hosts      how many private hosts there are, 1 to 9; 1 if it is not given
+              --network    what the hosts' subnets in etcd are parts of; 10.5.0.0/16 if it is not given
               --json       print one JSON document instead of text
             """
         case "version": "usage: cnictl version"

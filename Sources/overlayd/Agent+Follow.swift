@@ -13,7 +13,7 @@ extension Agent {
     /// Follows the changes in the registry until something goes wrong or it is time to compare everything.
     func follow() throws(Trouble) {
         let start = Self.now()
-        var heartbeat = start + configuration.heartbeatMilliseconds
+        var heartbeat = start + heartbeatInterval
         var renewal = start + renewalInterval
         let resync = start + configuration.resyncMilliseconds
         // Set when the kernel told of something, which often has more to tell at once.
@@ -26,14 +26,15 @@ extension Agent {
             try takeEvents()
             let now = Self.now()
             if now >= renewal {
-                try keepAlive()
-                if let held = holding { try keep(held) }
-                try rewrite()
+                try renew()
                 renewal = now + renewalInterval
             }
             if now >= heartbeat {
                 try probe()
-                heartbeat = Self.now() + configuration.heartbeatMilliseconds
+                retry()
+                remember()
+                settle()
+                heartbeat = Self.now() + heartbeatInterval
             }
             if now >= resync { return }
             if let time = correction, now >= time {
@@ -53,15 +54,30 @@ extension Agent {
         return max(300, held.seconds * 1000 / 3)
     }
 
+    /// By default all hosts together ask at most a thousand times a second.
+    private var heartbeatInterval: Int { configuration.heartbeatMilliseconds ?? 1000 + (routes?.count ?? 0) }
+
     /// A member that does not answer is left, because its watch would keep silent as well.
+    ///
+    /// It gets little time, because new hosts stay unknown as long as it hangs. But to leave one costs a list, for which members
+    /// that are merely slow must not be asked again and again: when the second one was too slow as well, the next one gets as
+    /// much time as for anything else.
     private func probe() throws(Trouble) {
+        let start = Self.now()
         try Trouble.registry { () throws(EtcdError) in
-            do throws(EtcdError) { try client.probe(settingsKey) } catch {
+            do throws(EtcdError) {
+                try client.probe(settingsKey, limitMilliseconds: slowMembers < 2 ? quickMilliseconds : Int.max)
+            } catch {
+                slowMembers += 1
                 if error.kind == .unreachable { client.moveOn() }
                 throw error
             }
         }
+        if Self.now() - start < quickMilliseconds { slowMembers = 0 }
     }
+
+    /// How long a member that is well takes at most.
+    private var quickMilliseconds: Int { 750 }
 
     private func takeEvents() throws(Trouble) {
         let events = try Trouble.registry { () throws(EtcdError) in try client.events() }
@@ -69,12 +85,13 @@ extension Agent {
         try lookAfterOurs(events, held)
         guard let place = routes?.place else { return }
         let changes = changes(events, place)
+        reportObjections()
         if changes.isEmpty { return }
         do throws(CNIError) {
             let count = try routes?.apply(changes, &host) ?? 0
             Trace.step("\(changes.count) changes of hosts, \(count) of entries")
         } catch {
-            Daemon.log(error.description)
+            Trace.step(error.description)
             try ensure()
         }
     }
@@ -88,11 +105,13 @@ extension Agent {
             case .removed(let key) where key == settingsKey: throw Trouble(.passing, "etcd: \(key) was removed")
             case .set(let entry) where entry.key == settingsKey && entry.value != settings:
                 throw Trouble(.passing, "the configuration of the network has changed")
-            case .set(let entry) where entry.key == own && entry.lease != held.lease:
+            case .set(let entry) where entry.key == own:
                 let host = hostKey(own).flatMap { try? RegistryLease(key: $0, value: entry.value) }?.publicIP
                 guard host == routes?.place.underlay.local else {
                     throw Trouble(.passing, "\(own) was taken by \(host?.description ?? "somebody else")")
                 }
+                if entry.lease == held.lease { continue }
+                if entry.lease == 0 { throw Trouble(.passing, "\(own) was set aside for this host by hand") }
                 Daemon.log("another host with the address \(host?.description ?? "") has taken \(own) too")
             default: continue
             }
@@ -108,7 +127,11 @@ extension Agent {
             else {
                 return true
             }
-            return try !host.addresses(of: link.index).contains { $0.prefix.address == place.underlay.local }
+            return try !host.addresses().contains { address in
+                // An address that is given may be on another interface.
+                (configuration.local != nil || address.interface == link.index)
+                    && address.prefix.address == place.underlay.local
+            }
         }
     }
 }

@@ -16,29 +16,23 @@ extension Agent {
         _ network: RegistryConfiguration,
         _ underlay: Underlay
     ) throws(Trouble) -> Holding? {
-        let now = Clock.realNanoseconds() / 1_000_000_000
-        var wanted: RegistryLease { lease([], network, underlay) }
-        if let own = find(listing, wanted) {
-            guard network.allows(own.subnets) else {
-                Daemon.log("\(own.entry.key) does not fit the network any more and is given back")
-                try Trouble.registry { () throws(EtcdError) in
-                    _ = try client.remove(own.entry.key, ifRevision: own.entry.revision)
-                }
-                return nil
-            }
+        let now = RegistryWord.now()
+        if let own = find(listing, underlay) {
+            if try isGivenBack(own.entry, listing.entries, network) { return nil }
             return try renew(own.entry, lease(own.subnets, network, underlay), now)
         }
         let used = listing.entries.compactMap { hostKey($0.key) }.compactMap { RegistryLease.subnets(key: $0) }
-        let all = used.flatMap { $0 }
-        var subnets = memory.subnets
-        if !network.allows(subnets) || subnets.contains(where: { own in all.contains { $0.overlaps(own) } }) {
-            guard let free = network.choose(besides: all, (try? Clock.entropy()) ?? 0) else {
-                throw Trouble(
-                    .passing,
-                    "etcd: no subnet of \(network.networks[0].description) is free; \(used.count) hosts have one"
-                )
-            }
-            subnets = free
+        // Not one that contains the address of a host, for then the tunnel's own packets would go into the tunnel.
+        let addresses = listing.entries.compactMap { entry in
+            hostKey(entry.key).flatMap { try? RegistryLease(key: $0, value: entry.value) }?.publicIP
+        }
+        let hosts = (addresses + [underlay.local]).compactMap { Prefix(address: $0, length: $0.family.hostLength) }
+        let all = used.flatMap { $0 } + hosts
+        guard let subnets = network.choose(besides: all, keeping: memory.subnets, (try? Clock.entropy()) ?? 0) else {
+            throw Trouble(
+                .passing,
+                "etcd: no subnet of \(network.networks[0].description) is free; \(used.count) hosts have one"
+            )
         }
         let (number, seconds) = try freshLease()
         let value = lease(subnets, network, underlay)
@@ -46,8 +40,45 @@ extension Agent {
             try client.create(subnetPrefix + value.key, value.value, lease: number)
         }
         if !isTaken { return nil }
+        if subnets.count > 1 {
+            // Others may have come since the list was read.
+            let entries = try list().entries
+            guard let own = entries.first(where: { $0.key == subnetPrefix + value.key }) else { return nil }
+            if try isGivenBack(own, entries, network) { return nil }
+        }
         spareLease = 0
-        return Holding(subnets: subnets, lease: number, seconds: seconds, renewed: now)
+        return Holding(subnets: subnets, lease: number, seconds: seconds, heard: now)
+    }
+
+    /// Why a key of this host's cannot stay; nothing if it can.
+    ///
+    /// A key is taken by one host only. But with both versions of IP it names two subnets, of which another key may name one:
+    /// then whoever came later gives way.
+    private func objection(_ own: EtcdEntry, _ entries: [EtcdEntry], _ network: RegistryConfiguration) -> String? {
+        guard let subnets = hostKey(own.key).flatMap({ RegistryLease.subnets(key: $0) }), network.allows(subnets) else {
+            return "does not fit the network any more"
+        }
+        for entry in entries where entry.creation < own.creation {
+            guard let key = hostKey(entry.key), let theirs = RegistryLease.subnets(key: key),
+                subnets.contains(where: { subnet in theirs.contains { $0.overlaps(subnet) } })
+            else {
+                continue
+            }
+            return "overlaps \(key), which was there before"
+        }
+        return nil
+    }
+
+    /// Gives a key back if it cannot stay, and says whether that was so.
+    private func isGivenBack(
+        _ own: EtcdEntry,
+        _ entries: [EtcdEntry],
+        _ network: RegistryConfiguration
+    ) throws(Trouble) -> Bool {
+        guard let objection = objection(own, entries, network) else { return false }
+        Daemon.log("\(own.key) \(objection) and is given back")
+        _ = try Trouble.registry { () throws(EtcdError) in try client.remove(own.key, ifRevision: own.revision) }
+        return true
     }
 
     /// The value that this host wants to have in the registry.
@@ -59,32 +90,41 @@ extension Agent {
         var lease = RegistryLease(subnets: subnets, publicIP: underlay.local, backend: network.backend.name)
         if case .vxlan(let identifier, _, _) = network.backend {
             lease.identifier = identifier
-            lease.vtepMAC = Peer.vtepMAC(identifier: identifier, publicIP: underlay.local)
+            lease.vtepMAC = .following(underlay.local, in: identifier)
         }
         return lease
     }
 
-    /// The key that is this host's: it says its address, or it was taken since this host was started.
-    private func find(
-        _ listing: EtcdListing,
-        _ wanted: RegistryLease
-    ) -> (entry: EtcdEntry, subnets: [Prefix])? {
-        let isOurs = memory.lease != 0 && memory.isOfThisBoot
-        var found: (entry: EtcdEntry, subnets: [Prefix])?
-        for entry in listing.entries {
-            guard let key = hostKey(entry.key), let subnets = RegistryLease.subnets(key: key) else { continue }
+    /// The key that is this host's; of several the one that it had last.
+    private func find(_ listing: EtcdListing, _ underlay: Underlay) -> (entry: EtcdEntry, subnets: [Prefix])? {
+        let found = all(listing, underlay)
+        return found.first { $0.subnets == memory.subnets } ?? found.first
+    }
+
+    /// The keys that are this host's.
+    private func all(_ listing: EtcdListing, _ underlay: Underlay?) -> [(entry: EtcdEntry, subnets: [Prefix])] {
+        listing.entries.compactMap { entry in
+            guard let key = hostKey(entry.key), let subnets = RegistryLease.subnets(key: key) else { return nil }
             let address = (try? RegistryLease(key: key, value: entry.value))?.publicIP
-            guard address == wanted.publicIP || (isOurs && entry.lease == memory.lease) else { continue }
-            // Of several the one that this host had last.
-            if subnets == memory.subnets { return (entry, subnets) }
-            if found == nil { found = (entry, subnets) }
+            return isOurs(entry, address, underlay) ? (entry, subnets) : nil
         }
-        return found
+    }
+
+    /// Whether a key says this host's address, or the one that this host had when it took it.
+    ///
+    /// A copy of this host remembers that address and the lease as well, and containers of one machine share the identifier
+    /// of its start; but their interfaces have hardware addresses of their own.
+    private func isOurs(_ entry: EtcdEntry, _ address: IPAddress?, _ underlay: Underlay?) -> Bool {
+        if let address, address == underlay?.local { return true }
+        guard memory.lease != 0, entry.lease == memory.lease, address == nil || address == memory.address else {
+            return false
+        }
+        return holding != nil || memory.isOfThisBoot && (underlay == nil || underlay?.link.mac == memory.mac)
     }
 
     /// Goes on with a key that is this host's.
-    private func renew(_ entry: EtcdEntry, _ wanted: RegistryLease, _ now: Int64) throws(Trouble) -> Holding? {
-        var holding = Holding(subnets: wanted.subnets, lease: entry.lease, seconds: 0, renewed: now)
+    private func renew(_ entry: EtcdEntry, _ wanted: RegistryLease, _ now: RegistryWord) throws(Trouble) -> Holding? {
+        var holding = Holding(subnets: wanted.subnets, lease: entry.lease, seconds: 0, heard: now)
         // A key without a lease was set aside for this host by hand, and stays like that.
         if entry.lease != 0 {
             var seconds: Int?
@@ -111,29 +151,43 @@ extension Agent {
         }
     }
 
-    /// Tells the registry that this host lives.
-    func keepAlive() throws(Trouble) {
+    /// Tells the registry that this host lives, and the plugin that the registry knows.
+    func renew() throws(Trouble) {
         guard var held = holding, held.lease != 0 else { return }
-        let now = Clock.realNanoseconds() / 1_000_000_000
+        let now = RegistryWord.now()
         guard let seconds = try Trouble.registry({ () throws(EtcdError) in try client.keepAlive(held.lease) }) else {
             throw Trouble(.passing, "the lease on \(RegistryLease.key(held.subnets)) is lost")
         }
-        (held.seconds, held.renewed) = (seconds, now)
+        (held.seconds, held.heard) = (seconds, now)
         holding = held
+        try rewrite()
     }
 
     /// Gives the subnet back and takes away all that was made for it.
     func giveBack() throws(Trouble) {
-        let name = configuration.network
-        if memory.lease != 0 {
-            try Trouble.registry { () throws(EtcdError) in try client.revoke(memory.lease) }
-            Daemon.log("gave \(RegistryLease.key(memory.subnets)) back")
-        } else if !memory.subnets.isEmpty {
-            Daemon.log("\(RegistryLease.key(memory.subnets)) has no lease and stays this host's")
+        let listing = try list()
+        // The interface may be gone already.
+        let underlay = try? findUnderlay()
+        let found = all(listing, underlay)
+        for (entry, subnets) in found {
+            let key = RegistryLease.key(subnets)
+            if entry.lease == 0 {
+                Daemon.log("\(key) has no lease and stays this host's")
+                continue
+            }
+            let isGone = try Trouble.registry { () throws(EtcdError) in
+                if entry.lease != memory.lease { return try client.remove(entry.key, ifRevision: entry.revision) }
+                try client.revoke(entry.lease)
+                return true
+            }
+            if !isGone { throw Trouble(.passing, "etcd: \(entry.key) was changed just now; try again") }
+            Daemon.log("gave \(key) back")
         }
+        if found.isEmpty { Daemon.log("there is nothing to give back: etcd has no subnet of this host") }
+        let networks = memory.networks.isEmpty ? (try? read(listing))?.networks ?? [] : memory.networks
         try Trouble.host { () throws(CNIError) in
-            try RegistryRoutes.remove(network: name, networks: memory.networks, &host)
+            try RegistryRoutes.remove(network: configuration.network, networks: networks, &host)
         }
-        for path in files { WholeFile.remove(path) }
+        removeFiles(networks, memory.subnets.isEmpty ? found.first?.subnets ?? [] : memory.subnets)
     }
 }

@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Claims
 import Etcd
 import Interfaces
 import JSON
@@ -13,8 +14,14 @@ extension Agent {
     /// Reads the whole registry, takes a subnet if this host has none, compares everything, and begins to listen.
     func synchronise() throws(Trouble) {
         // Read before the list is, so that nothing that happens from now on is missed.
-        _ = events.interfaces()
+        _ = events.take()
         var listing = try list()
+        // Whatever else is wrong, the subnet stays this host's.
+        if let held = holding {
+            if held.lease != 0, held.heard.age * 3 >= Int64(held.seconds) { try? renew() }
+        } else if memory.lease != 0, memory.isOfThisBoot {
+            _ = try? client.keepAlive(memory.lease)
+        }
         let network = try read(listing)
         let underlay = try findUnderlay()
         var held: Holding?
@@ -30,27 +37,32 @@ extension Agent {
             subnets: held.subnets,
             backend: network.backend
         )
+        let mtu = try mtu(network, underlay)
         if !memory.networks.isEmpty, memory.networks != network.networks {
             // What led through the network when it was another one leads nowhere now.
             try Trouble.host { () throws(CNIError) in
                 try RegistryRoutes.remove(network: configuration.network, networks: memory.networks, &host)
             }
         }
-        let mtu = try mtu(network, underlay)
+        memory.networks = network.networks
+        try keep(held, underlay)
         let tunnel = tunnel(network, underlay, mtu)
         var routes = RegistryRoutes(place, network: configuration.network, tunnel: tunnel)
-        complaints = [:]
-        routes.replace(changes(listing.entries.map { .set($0) }, place))
+        let listed = Set(listing.entries.compactMap { hostKey($0.key) })
+        complaints = complaints.filter { listed.contains($0.key) }
+        claims = RegistryClaims()
+        _ = changes(listing.entries.map { .set($0) }, place)
+        routes.replace(claims.accepted.map { .init($0.key, $0.host.lease, revision: $0.host.creation) })
         self.routes = routes
         try ensure()
-        try keep(held)
         let file = RegistryFile(
             networks: network.networks,
             subnets: held.subnets,
             mtu: mtu,
             publicIP: underlay.local,
             device: tunnel?.name ?? underlay.link.name,
-            expires: nil
+            heard: held.heard,
+            lasts: nil
         )
         try write(file)
         try Trouble.registry { () throws(EtcdError) in
@@ -58,11 +70,11 @@ extension Agent {
         }
     }
 
-    private func list() throws(Trouble) -> EtcdListing {
+    func list() throws(Trouble) -> EtcdListing {
         try Trouble.registry { () throws(EtcdError) in try client.list(prefix: "\(configuration.prefix)/") }
     }
 
-    private func read(_ listing: EtcdListing) throws(Trouble) -> RegistryConfiguration {
+    func read(_ listing: EtcdListing) throws(Trouble) -> RegistryConfiguration {
         let key = settingsKey
         guard let entry = listing.entries.first(where: { $0.key == key }) else {
             throw Trouble(
@@ -72,31 +84,6 @@ extension Agent {
         }
         settings = entry.value
         do { return try RegistryConfiguration(entry.value, path: key) } catch { throw Trouble(registry: error) }
-    }
-
-    /// The interface and the address by which the others reach this host: by default those of the default route.
-    private func findUnderlay() throws(Trouble) -> Underlay {
-        try Trouble.host { () throws(CNIError) in
-            var master = configuration.master
-            if master == nil, configuration.local == nil {
-                let ways = try host.routes(.v4).filter { $0.destination == .defaultV4 && $0.table == 254 }
-                guard let way = ways.min(by: { $0.priority < $1.priority }) else {
-                    throw CNIError(
-                        .tryAgain,
-                        "this host has no default route",
-                        "give master, the interface to the other hosts, or local, its address there"
-                    )
-                }
-                master = try host.link(index: way.interface)?.name
-            }
-            return try Underlay.find(
-                interface: master,
-                local: configuration.local,
-                peers: [],
-                missing: .tryAgain,
-                &host
-            )
-        }
     }
 
     private func mtu(_ network: RegistryConfiguration, _ underlay: Underlay) throws(Trouble) -> UInt32 {
@@ -117,7 +104,7 @@ extension Agent {
             name: configuration.device ?? "vxlan.\(identifier)",
             network: configuration.network,
             settings: settings,
-            mac: Peer.vtepMAC(identifier: identifier, publicIP: underlay.local),
+            mac: .following(underlay.local, in: identifier),
             mtu: mtu
         )
         (tunnel.networks, tunnel.checksumOffload) = (network.networks, configuration.checksumOffload)
@@ -128,19 +115,20 @@ extension Agent {
     func changes(_ events: [EtcdEvent], _ place: RegistryPlace) -> [RegistryRoutes.Change] {
         var changes: [RegistryRoutes.Change] = []
         for event in events {
+            var (key, host) = ("", RegistryClaims.Host?.none)
             switch event {
-            case .removed(let key):
-                guard let key = hostKey(key) else { continue }
+            case .removed(let removed):
+                guard let removed = hostKey(removed) else { continue }
+                key = removed
                 complaints[key] = nil
-                changes.append(.init(key, nil, revision: 0))
             case .set(let entry):
-                guard let key = hostKey(entry.key), key != RegistryLease.key(place.subnets) else { continue }
-                var lease: RegistryLease?
+                guard let set = hostKey(entry.key), set != RegistryLease.key(place.subnets) else { continue }
+                key = set
                 var complaint: String?
                 do throws(ConfigError) {
-                    let read = try RegistryLease(key: key, value: entry.value)
-                    complaint = place.complaint(read)
-                    if complaint == nil { lease = read }
+                    let lease = try RegistryLease(key: key, value: entry.value)
+                    complaint = place.complaint(lease)
+                    if complaint == nil { host = .init(lease, mac: place.end(of: lease), creation: entry.creation) }
                 } catch {
                     complaint = error.problem
                 }
@@ -148,7 +136,9 @@ extension Agent {
                     Daemon.log("no way to \(key): \(complaint)")
                 }
                 complaints[key] = complaint
-                changes.append(.init(key, lease, revision: entry.revision))
+            }
+            for (key, host) in claims.set(key, host) {
+                changes.append(.init(key, host?.lease, revision: host?.creation ?? 0))
             }
         }
         return changes

@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Claims
 import Etcd
 import Interfaces
 import JSON
@@ -19,16 +20,30 @@ final class Agent {
     var host: Kernel
     var events: RouteEvents<CNIError>
     var memory: AgentMemory
+    /// What of it is in the file, and why the rest is not.
+    var (written, unwritten): (AgentMemory, String)
     var routes: RegistryRoutes?
     var holding: Holding?
     /// Hosts that cannot be reached, by key, so that each is complained of once.
     var complaints: [String: String] = [:]
+    /// The same for those to which the kernel refuses a way.
+    var refusals: [String: String] = [:]
+    /// All hosts that could be reached, of which some must give way to an older key.
+    var claims = RegistryClaims()
+    /// Those that must, by key, so that each is complained of once.
+    var objections: [String: String] = [:]
     /// The key and the value of the network's configuration as it was listed.
     var settings: [UInt8] = []
     /// What the plugin was told.
     var file: RegistryFile?
     /// A lease that nobody came to use yet.
     var spareLease: Int64 = 0
+    /// How many members in a row were left because they did not answer in time.
+    var slowMembers = 0
+    /// How often something has failed since all was well.
+    private var failures: UInt64 = 0
+    /// What was said since then, so that each trouble is complained of once.
+    private var said: Set<String> = []
     private let lock: FileLock
 
     /// What the registry gave this host.
@@ -39,8 +54,8 @@ final class Agent {
         var lease: Int64
         /// How long a lease lasts; 0 if the subnet stays without one.
         var seconds: Int
-        /// When the registry last heard of this host, in seconds since 1970.
-        var renewed: Int64
+        /// When the registry last heard of this host.
+        var heard: RegistryWord
     }
 
     /// Prepares to work, alone on this host.
@@ -61,28 +76,26 @@ final class Agent {
         }
         do throws(CNIError) {
             host = try Kernel.open()
-            events = try RouteEvents.open()
+            events = try RouteEvents.open(origin: Tunnel.origin, besides: host)
         } catch {
             throw Trouble(error)
         }
         memory = AgentMemory("\(configuration.stateDirectory)/\(configuration.network).json")
+        (written, unwritten) = (memory, "")
     }
 
     /// Works until the process is told to end.
     func run() throws(Trouble) {
-        var failures: UInt64 = 0
-        var said = ""
         while true {
             do throws(Trouble) {
                 try synchronise()
-                if failures > 0 { Daemon.log("all is well again") }
-                (failures, said) = (0, "")
                 try follow()
+                settle()
                 continue
             } catch {
                 if error.kind != .passing { throw error }
-                if error.description != said { Daemon.log(error.description) }
-                said = error.description
+                if said.count > 100 { said = [] }
+                if said.insert(error.description).inserted { Daemon.log(error.description) }
             }
             // The first new try is made at once: another member may be there.
             try pause(failures)
@@ -90,10 +103,18 @@ final class Agent {
         }
     }
 
-    /// Waits longer the more has failed, up to two seconds, and never as long as others do.
+    /// Notes that all is well, which is so when changes have been followed for a while: a list alone proves nothing, because
+    /// there are members whose watch ends at once.
+    func settle() {
+        if failures > 0 { Daemon.log("all is well again") }
+        (failures, said) = (0, [])
+    }
+
+    /// Waits longer the more has failed, up to one second, because who has just come is to be known within two; and never as
+    /// long as others do.
     private func pause(_ failures: UInt64) throws(Trouble) {
         if failures == 0 { return }
-        let most = UInt64(min(2000, 100 << min(failures, 5)))
+        let most = UInt64(min(1000, 100 << min(failures, 4)))
         let entropy = (try? Clock.entropy()) ?? 0
         var rest = Int64(most / 2 + entropy % (most / 2))
         let end = Clock.monotonicNanoseconds() + rest * 1_000_000
@@ -108,9 +129,9 @@ final class Agent {
 
     /// Whether what the kernel tells of is about the tunnel or what is below it.
     func concernsUs() -> Bool {
-        guard let indexes = events.interfaces() else { return true }
+        guard let events = events.take() else { return true }
         guard let routes else { return false }
-        return indexes.contains(routes.interface) || indexes.contains(routes.place.underlay.link.index)
+        return events.contains { routes.isDamage($0) }
     }
 
     /// Compares what is known with the kernel, when the registry need not be asked.
@@ -123,9 +144,39 @@ final class Agent {
         let count = try Trouble.host { () throws(CNIError) in
             let lock = try SharedInterfaceLock.acquire(alone: true)
             defer { withExtendedLifetime(lock) {} }
-            return try routes?.ensure(&host) ?? 0
+            let count = try routes?.ensure(&host) ?? 0
+            // Now that all entries are made, which would be very many events.
+            try events.follow(neighboursOf: routes?.tunnelInterface ?? 0)
+            return count
         }
         if count > 0 { Daemon.log("\(count) entries corrected") }
+        report()
+    }
+
+    /// Tries once more what the kernel refused: whatever was in the way may be gone.
+    func retry() {
+        if refusals.isEmpty { return }
+        let count = routes?.retry(&host) ?? 0
+        if count > 0 { Daemon.log("\(count) entries corrected") }
+        report()
+    }
+
+    /// Says of each host that must give way to whom it must, once; the others that it must give way to change nothing for it.
+    func reportObjections() {
+        let said = objections
+        objections = claims.objections
+        for (key, reason) in objections where said[key] == nil { Daemon.log("no way to \(key): \(reason)") }
+    }
+
+    /// Says of each host to which there is no way why, once.
+    private func report() {
+        reportObjections()
+        let said = refusals
+        refusals = [:]
+        for (key, reason) in routes?.refusals ?? [] {
+            if said[key] != reason { Daemon.log("no way to \(key): \(reason)") }
+            refusals[key] = reason
+        }
     }
 
     /// The keys of all hosts begin with this.
@@ -136,7 +187,7 @@ final class Agent {
 
     /// The part of a key that tells one host from another; nothing if it is not the key of a host.
     func hostKey(_ key: String) -> String? {
-        guard key.utf8.starts(with: subnetPrefix.utf8) else { return nil }
+        guard key.begins(with: subnetPrefix) else { return nil }
         return String(decoding: Array(key.utf8.dropFirst(subnetPrefix.utf8.count)), as: UTF8.self)
     }
 }

@@ -18,8 +18,8 @@ struct AgentConfiguration {
     let prefix: String
     /// How long the registry keeps the subnet for a host that it does not hear of.
     let leaseSeconds: Int
-    /// How often the member of the registry is asked whether it lives.
-    let heartbeatMilliseconds: Int
+    /// How often the member of the registry is asked whether it lives; nothing if the number of hosts decides.
+    let heartbeatMilliseconds: Int?
     /// How often everything is compared with the registry and the kernel.
     let resyncMilliseconds: Int
     /// Where the plugin's file is.
@@ -60,7 +60,7 @@ struct AgentConfiguration {
             etcd = try EtcdSettings(registry)
             prefix = Self.trimmed(try registry.string("prefix") ?? "/coreos.com/network")
             leaseSeconds = max(1, (try registry.milliseconds("leaseTTL") ?? 86_400_000) / 1000)
-            heartbeatMilliseconds = try registry.milliseconds("heartbeat") ?? 10_000
+            heartbeatMilliseconds = try registry.milliseconds("heartbeat")
             resyncMilliseconds = try registry.milliseconds("resync") ?? 300_000
             runDirectory = try registry.string("runDir") ?? RegistryFile.directory
             stateDirectory = try registry.string("stateDir") ?? "/var/lib/swift-cni/overlay"
@@ -70,7 +70,7 @@ struct AgentConfiguration {
             mtu = try plugin.integer("mtu", in: 0...65535).flatMap { $0 == 0 ? nil : UInt32($0) }
             device = try plugin.interfaceName("device")
             masquerades = try plugin.bool("ipMasq") ?? false
-            checksumOffload = try Self.offload(plugin)
+            checksumOffload = try plugin.offload("txChecksumOffload")
         } catch {
             throw ConfigError(path: "\(options.file): \(error.path)", problem: error.problem)
         }
@@ -97,16 +97,5 @@ struct AgentConfiguration {
         var bytes = Array(prefix.utf8)
         while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
         return String(decoding: bytes, as: UTF8.self)
-    }
-
-    private static func offload(_ node: ConfigNode) throws(ConfigError) -> Bool? {
-        guard let value = try node.member("txChecksumOffload") else { return nil }
-        if case .bool(let isOn) = value.json { return isOn }
-        switch try value.string() {
-        case "on": return true
-        case "off": return false
-        case "auto", "": return nil
-        case let text: throw value.fails("\"\(text)\" is none of auto, on, off")
-        }
     }
 }

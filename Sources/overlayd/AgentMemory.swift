@@ -9,11 +9,13 @@ import Overlay
 /// What the daemon remembers of the subnet that this host had, over restarts of itself and of the host.
 ///
 /// It is a wish and no proof: the registry decides, because a copy of a machine remembers the same.
-struct AgentMemory {
+struct AgentMemory: Equatable {
     /// The subnets that this host had last; none if it never had any.
     var subnets: [Prefix] = []
     /// The number of the lease in the registry; 0 if there is none.
     var lease: Int64 = 0
+    /// The address that the others know, and that of the interface below: a copy of a machine has another one of these.
+    var (address, mac) = (IPAddress?.none, MACAddress?.none)
     /// The networks of all hosts.
     var networks: [Prefix] = []
     /// Since which start of the host that is so.
@@ -31,11 +33,11 @@ struct AgentMemory {
         }
         (self.subnets, self.networks) = (subnets, networks)
         (self.lease, self.boot) = (Int64(lease) ?? 0, boot)
+        address = (try? node.string("address")).flatMap { IPAddress($0) }
+        mac = (try? node.string("mac")).flatMap { MACAddress($0) }
     }
 
-    /// Whether the lease was taken by this very machine and not by one of which it is a copy.
-    ///
-    /// Two machines never share the identifier of a start.
+    /// Whether the lease was taken since this very machine was started, or one whose kernel it shares.
     var isOfThisBoot: Bool { (try? Clock.bootIdentifier()) == boot }
 
     /// The content of the file.
@@ -44,6 +46,7 @@ struct AgentMemory {
             .init("subnet", .string(subnets.map { $0.description }.joined(separator: ","))),
             .init("network", .string(networks.map { $0.description }.joined(separator: ","))),
             .init("lease", .string("\(lease)")), .init("boot", .string(boot)),
+            .init("address", .string(address?.description ?? "")), .init("mac", .string(mac?.description ?? "")),
         ])
         return JSON.object(object).serialize(indent: 4) + [UInt8(ascii: "\n")]
     }

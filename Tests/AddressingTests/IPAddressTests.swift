@@ -20,6 +20,11 @@ import Testing
         #expect(IPAddress(bytes: address.bytes) == address)
     }
 
+    @Test(arguments: [("fd22::12:3456", "ff02::1:ff12:3456"), ("2001:db8:ffff:ffff::1", "ff02::1:ff00:1")])
+    func neighboursAskForAnAddressByItsGroup(text: String, group: String) throws {
+        #expect(try #require(IPAddress(text)).solicitedNodeGroup.description == group)
+    }
+
     /// The second text is the one that RFC 5952 and Go have for the address.
     @Test(arguments: [
         ("::", "::"), ("::1", "::1"), ("1::", "1::"), ("2001:DB8::A", "2001:db8::a"), ("0:0:0:0:0:0:0:0", "::"),

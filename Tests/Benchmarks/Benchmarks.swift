@@ -53,6 +53,11 @@ struct Failure: Error {
     /// The exit status: 2 for wrong arguments, 1 for everything else.
     let status: Int32
 
+    /// Runs a body whose errors may be any, and gives those on that are not ours in words.
+    static func keep<R>(_ body: () throws -> R) throws(Failure) -> R {
+        do { return try body() } catch { throw (error as? Failure) ?? Failure("\(error)") }
+    }
+
     /// A failure with its text.
     init(_ message: String, status: Int32 = 1) {
         self.message = message

@@ -27,14 +27,26 @@ struct Call {
 
     /// Runs the program and returns the milliseconds from the spawn to the end.
     @discardableResult
-    func run() throws -> Double {
+    func run() throws -> Double { try cost().wall }
+
+    /// What a run took, in milliseconds.
+    struct Cost {
+        /// From the spawn to the end.
+        let wall: Double
+
+        /// On a processor.
+        let processor: Double
+    }
+
+    /// Runs the program and returns what it took.
+    func cost() throws -> Cost {
         let prepared = try Spawn(self)
         let begin = Clock.milliseconds
         try prepared.start()
-        let status = try prepared.wait()
+        let (status, processor) = try prepared.waitForUsage()
         let end = Clock.milliseconds
         try check(status)
-        return end - begin
+        return Cost(wall: end - begin, processor: processor)
     }
 
     /// Runs all at once and returns the milliseconds from the first spawn to the last end.

@@ -37,7 +37,7 @@ extension Runner {
     /// The peak resident memory of a call in KiB.
     ///
     /// A process begins with the peak of the one that started it, so the C program, which is small, starts it.
-    private func peakMemory(of call: Call) throws -> Double {
+    func peakMemory(of call: Call) throws -> Double {
         var launched = call
         launched.program = floor
         launched.arguments = ["rss", call.program] + call.arguments

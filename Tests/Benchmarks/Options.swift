@@ -28,6 +28,12 @@ enum Group: String, CaseIterable {
     /// Ports of the host, from one to ten thousand.
     case mappings
 
+    /// The way of packets through a tunnel.
+    case tunnel
+
+    /// One attachment to the overlay, and what many other hosts cost where a file lists them.
+    case vxlan
+
     /// The daemon of the overlay.
     case overlay = "overlayd"
 

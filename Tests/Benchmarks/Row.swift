@@ -55,6 +55,14 @@ struct Row: Encodable {
         self.ofItself = ofItself
     }
 
+    /// How often ours is as much as what was measured next to it in the column of the C program.
+    ///
+    /// Whatever else the machine did in that moment hit both alike.
+    init(_ name: String, ratiosIn row: Row, atMost limit: Double? = nil) {
+        self.init(name, .ratio, ofItself: limit)
+        ours = zip(row.ours, row.floor).map { $0 / $1 }
+    }
+
     /// Our median divided by that of the C program.
     var overFloor: Double? { unit == .ratio ? nil : Self.quotient(ours, floor) }
 

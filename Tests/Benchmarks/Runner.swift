@@ -38,7 +38,9 @@ struct Runner {
         case .chain: try measureChain()
         case .chains: try measureParallelChains()
         case .mappings: try measureMappings()
-        case .overlay: try measureOverlay()
+        case .tunnel: try measureTunnels()
+        case .vxlan: try measureVxlan()
+        case .overlay: try measureOverlay() + measureOverlayWithoutMember()
         case .memory: try measureMemory()
         case .size: try measureSize()
         }

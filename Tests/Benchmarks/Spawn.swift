@@ -41,12 +41,17 @@ final class Spawn {
     }
 
     /// Waits for the child's end and returns the kernel's status.
-    func wait() throws -> Int32 {
+    func wait() throws -> Int32 { try waitForUsage().status }
+
+    /// Waits for the child's end and returns the kernel's status and the milliseconds that it was on a processor.
+    func waitForUsage() throws -> (status: Int32, processor: Double) {
         var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0 {
-            guard errno == EINTR else { throw Failure("waitpid: \(String(cString: strerror(errno)))") }
+        var usage = rusage()
+        while wait4(child, &status, 0, &usage) < 0 {
+            guard errno == EINTR else { throw Failure("wait4: \(String(cString: strerror(errno)))") }
         }
-        return status
+        let times = [usage.ru_utime, usage.ru_stime].map { Double($0.tv_sec) * 1e3 + Double($0.tv_usec) / 1e3 }
+        return (status, times[0] + times[1])
     }
 }
 

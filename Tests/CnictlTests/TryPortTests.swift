@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// The rehearsal of networks that publish ports and masquerade.
-@Suite(.enabled(if: PrivateHost.isRoot, "needs root, for namespaces"), .serialized)
+@Suite(.enabled(if: PrivateHost.isRoot, "needs root, for namespaces"), .usesNeighbourTable, .serialized)
 struct TryPortTests {
     private let folder: TemporaryFolder
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Support
 import Testing
 
 /// The rehearsal of networks with real plugins.
-@Suite(.enabled(if: PrivateHost.isRoot, "needs root, for namespaces"), .serialized)
+@Suite(.enabled(if: PrivateHost.isRoot, "needs root, for namespaces"), .usesNeighbourTable, .serialized)
 struct TryTests {
     private let folder: TemporaryFolder
 
@@ -210,17 +211,22 @@ struct TryTests {
     }
 
     @Test func aSignalEndsItWithoutTraces() throws {
-        try folder.write("#!/bin/bash\nexec sleep 20\n", to: "bin/slow", executable: true)
+        try folder.write("#!/bin/bash\ntouch \(folder.path)/called\nexec sleep 20\n", to: "bin/slow", executable: true)
         try folder.write(#"{"cniVersion":"1.0.0","name":"lab","plugins":[{"type":"slow"}]}"#, to: "lab.conflist")
-        let start = Date()
-        let outcome = try PrivateHost.run(
-            "/usr/bin/timeout",
-            ["-s", "TERM", "1", "\(PrivateHost.directory)/cnictl", "try", "\(folder.path)/lab.conflist"],
-            ["CNI_PATH": "\(folder.path)/bin"]
+        var process = PluginProcess(
+            "\(PrivateHost.directory)/cnictl",
+            arguments: ["try", "\(folder.path)/lab.conflist"]
         )
-        #expect(outcome.code == 124)
-        #expect(outcome.error.contains("ended by a signal"), "\(outcome.error)")
-        #expect(Date().timeIntervalSince(start) < 10)
+        process.environment = ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "CNI_PATH": "\(folder.path)/bin"]
+        let running = try process.start()
+        #expect(eventually { FileManager.default.fileExists(atPath: "\(folder.path)/called") })
+        let start = ContinuousClock.now
+        running.send(SIGTERM)
+        let outcome = try running.finish()
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.stderrText.contains("ended by a signal"), "\(outcome.stderrText)")
+        // It does not wait for the plugin's own end.
+        #expect(ContinuousClock.now - start < .seconds(18))
     }
 
     @Test func withoutRootItSaysSo() throws {

@@ -21,7 +21,10 @@ import Testing
         ["status", "net", "--frob"],
         ["gc", "net", "--keep"], ["gc", "net", "--keep", "x"], ["add", "net", "/x", "--keep", "a/b"],
         ["try", "f", "--publish", "80"], ["try", "f", "--publish", "0:80"], ["try", "f", "--publish", "80:80/icmp"],
-        ["version", "now"],
+        ["version", "now"], ["try", "f", "--hosts"], ["try", "f", "--hosts", "0"], ["try", "f", "--hosts", "10"],
+        ["add", "net", "/x", "--hosts", "2"], ["try", "f", "--hosts", "2", "--publish", "80:80"],
+        ["try", "f", "--network", "10.5.0.0/16"], ["try", "f", "--hosts", "2", "--network", "10.5.0.1/16"],
+        ["try", "f", "--hosts", "2", "--network", "fd05::/48"],
     ])
     func misuseEndsWithTwoAndTheUsage(_ arguments: [String]) throws {
         let outcome = try cnictl(arguments)

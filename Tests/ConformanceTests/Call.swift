@@ -24,10 +24,10 @@ struct Call: Sendable, CustomStringConvertible {
         input = .bytes(Array(configuration.text.utf8))
     }
 
-    private var process: PluginProcess {
+    /// What is started.
+    var process: PluginProcess {
         var process = PluginProcess(Executables.path(plugin))
         (process.environment, process.input, process.output) = (environment, input, output)
-        process.limitSeconds = 60
         return process
     }
 

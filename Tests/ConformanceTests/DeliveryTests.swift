@@ -59,10 +59,9 @@ struct DeliveryTests {
         let start = clock.now
         let running = try call.start()
         try waitUntil { fake.commands == ["ADD"] }
-        usleep(500_000)
         running.send(signal)
         let answer = try call.finish(running)
-        #expect(clock.now - start < .seconds(10))
+        #expect(clock.now - start < .seconds(18))
         answer.failed(11)
         #expect(fake.commands == ["ADD", "DEL"])
         try host.expectUnchanged(since: before, container)
@@ -80,7 +79,7 @@ struct DeliveryTests {
             usleep(pause)
             running.send(SIGTERM)
             let outcome = try running.finish()
-            #expect(clock.now - start < .seconds(10))
+            #expect(clock.now - start < .seconds(18))
             // Before the plugin can hold the signal back it ends by it, and nothing was done yet.
             if outcome.signal == nil { #expect(outcome.exitCode == 1) }
             try host.expectUnchanged(since: before, container)
@@ -96,7 +95,10 @@ struct DeliveryTests {
         #expect(flock(lock, LOCK_EX) == 0)
         let call = host.call("ADD", host.network(plugin), in: container, id: "c2", interface: "eth2")
         let running = try call.start()
-        usleep(300_000)
+        // The delegate that waits is another process.
+        let file =
+            "\(try FileManager.default.attributesOfItem(atPath: "\(host.dataDir)/lan/lock")[.systemFileNumber] ?? 0)"
+        try waitUntil { LockWaiters.contain(":\(file) ") }
         running.send(SIGTERM)
         usleep(100_000)
         // The release that undoes the ADD needs the lock as well.
@@ -110,7 +112,8 @@ struct DeliveryTests {
             var call = host.call("ADD", host.network(plugin), in: container)
             call.input = .silence
             let running = try call.start()
-            usleep(200_000)
+            // Before it holds the signal back it ends by it.
+            try waitUntil { Self.holdsBack(SIGTERM, running.process) }
             running.send(SIGTERM)
             try call.finish(running).failed(11)
         }
@@ -128,7 +131,14 @@ struct DeliveryTests {
     }
 
     private func waitUntil(_ isTrue: () -> Bool) throws {
-        for _ in 0..<500 where !isTrue() { usleep(10_000) }
-        #expect(isTrue())
+        let becameTrue = eventually(30, isTrue)
+        try #require(becameTrue)
+    }
+
+    /// Whether a process blocks a signal.
+    private static func holdsBack(_ signal: CInt, _ process: CInt) -> Bool {
+        let status = (try? String(contentsOfFile: "/proc/\(process)/status", encoding: .utf8)) ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("SigBlk:\t") }
+        return line.flatMap { UInt64($0.dropFirst(8), radix: 16) }.map { $0 >> (signal - 1) & 1 == 1 } ?? false
     }
 }

@@ -120,12 +120,13 @@ final class Host: Sendable {
     private func quietState(_ containers: [ContainerNamespace]) throws -> HostSnapshot {
         var last = try HostSnapshot(self, containers)
         if last.isTrivial { return last }
-        for _ in 0..<20 {
+        let isQuiet = try eventually {
             usleep(100_000)
             let next = try HostSnapshot(self, containers)
-            if next == last, !next.isTentative { return next }
-            last = next
+            defer { last = next }
+            return next == last && !next.isTentative
         }
+        try #require(isQuiet, "the kernel goes on and on: \(last.host)")
         return last
     }
 
@@ -137,9 +138,12 @@ final class Host: Sendable {
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
         var after = try HostSnapshot(self, containers)
-        for _ in 0..<15 where after != before {
-            usleep(100_000)
-            after = try HostSnapshot(self, containers)
+        if after != before {
+            _ = try eventually {
+                usleep(100_000)
+                after = try HostSnapshot(self, containers)
+                return after == before
+            }
         }
         let difference = after.difference(from: before)
         #expect(difference == "", comment, sourceLocation: sourceLocation)

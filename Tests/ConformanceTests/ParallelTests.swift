@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Glibc
 import Support
 import Testing
 
@@ -92,22 +91,22 @@ struct ParallelTests {
     @Test(arguments: ["ADD", "DEL"])
     func whatAKillLeavesIsRemovedByDeleteAndGarbageCollection(command: String) throws {
         var generator = SeededGenerator("kill \(command)")
+        let killer = Killer(guessedMicroseconds: 10_000)
+        var killed = 0
         let network = host.dualStack()
         for round in 0..<20 {
             let container = try ContainerNamespace()
             if command == "DEL" { try host.add(network, in: container) }
             let call = host.call(command, network, in: container)
-            let running = try call.start()
-            usleep(UInt32.random(in: 200...25_000, using: &generator))
-            running.send(SIGKILL)
-            _ = try running.finish()
+            if try killer.run(call.process, at: generator.moment()).signal != nil { killed += 1 }
             if round % 2 == 0 { try host.call("DEL", network, in: container).run().succeeded() }
             // A delegate that outlived its caller may still be at work.
-            usleep(30_000)
+            try #require(try eventually { try Orphans.areGone() })
             try host.call("GC", network.with(["cni.dev/valid-attachments": []])).run().succeeded()
             #expect(try host.leases() == [:], "round \(round)")
             #expect(try Network.ports().isEmpty, "round \(round)")
         }
+        #expect(killed > 0)
         try host.add(network, in: ContainerNamespace())
     }
 }

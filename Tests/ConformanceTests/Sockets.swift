@@ -20,7 +20,7 @@ enum Sockets {
         return try client {
             let socket = opened(address)
             defer { close(socket) }
-            var limit = timeval(tv_sec: 4, tv_usec: 0)
+            var limit = timeval(tv_sec: 10, tv_usec: 0)
             _ = unsafe setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
             return unsafe withAddress(address) { unsafe connect(socket, $0, $1) } == 0
         }

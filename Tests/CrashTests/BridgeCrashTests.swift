@@ -34,9 +34,8 @@ struct BridgeCrashTests {
         let host: HostState
         let inside: HostState
 
-        /// Takes the states once the kernel has settled what it does by itself.
+        /// Takes the states, which have no more to settle: the bridge has lost its last port.
         init(_ container: ContainerNamespace) throws {
-            sleep(1)
             self.container = container
             host = try HostState()
             inside = try HostState(of: container)
@@ -45,13 +44,12 @@ struct BridgeCrashTests {
         /// What is different now; the state of a bridge follows its ports with a delay, so it is given some time.
         func difference() throws -> String {
             var text = ""
-            for _ in 0..<30 {
+            _ = try eventually {
                 let differences = try [
                     HostState().difference(from: host), HostState(of: container).difference(from: inside),
                 ]
                 text = differences.map { $0.description }.joined()
-                if text.isEmpty { break }
-                usleep(100_000)
+                return text.isEmpty
             }
             return text
         }

@@ -35,10 +35,10 @@ struct AdmissionTests {
         }
     }
 
-    @Test(arguments: [nil, "nftables"]) func withoutForeignRulesNothingIsDone(backend: String?) throws {
+    @Test(arguments: ["", #","backend":"nftables""#, #","admitFrom":"10.5.0.0/16,fd05::/48""#])
+    func withoutForeignRulesNothingIsDone(key: String) throws {
         let host = try Neighbourhood()
         let directory = try TemporaryDirectory()
-        let key = backend.map { #","backend":"\#($0)""# } ?? ""
         let call = host.firewall(0, key).with {
             $0.environment = ["LD_DEBUG": "files", "CNI_TRACE": directory.path("trace")]
         }

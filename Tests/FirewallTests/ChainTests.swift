@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Support
 import Testing
 
@@ -48,17 +47,16 @@ struct ChainTests {
             }
         }
 
-        /// Runs ADD of all plugins; one of them is killed after a while if that is wanted.
-        func add(killing victim: (plugin: String, delay: useconds_t)?) -> Ending {
+        /// Runs ADD of all plugins; one of them is killed in the middle if that is wanted.
+        func add(killing victim: (plugin: String, killer: Killer, moment: Double)?) -> Ending {
             var ending = Ending()
             do {
                 for plugin in ChainTests.plugins {
-                    let running = try call(plugin, ending.results.last).process("ADD").start()
-                    if let victim, victim.plugin == plugin {
-                        usleep(victim.delay)
-                        running.send(SIGKILL)
-                    }
-                    let outcome = try running.finish()
+                    let process = call(plugin, ending.results.last).process("ADD")
+                    let outcome =
+                        if let victim, victim.plugin == plugin {
+                            try victim.killer.run(process, at: victim.moment)
+                        } else { try process.run() }
                     ending.wasKilled = outcome.signal != nil
                     if ending.wasKilled { return ending }
                     guard outcome.exitCode == 0 else {
@@ -96,17 +94,18 @@ struct ChainTests {
         let before = try (PacketFilter(), HostState())
 
         var random = SeededGenerator("chain")
-        let victims = members.map { _ -> (plugin: String, delay: useconds_t)? in
-            guard Bool.random(using: &random) else { return nil }
-            let plugin = Self.plugins.randomElement(using: &random) ?? "bridge"
-            return (plugin, useconds_t(UInt64.random(in: 0...(plugin == "tuning" ? 3000 : 20_000), using: &random)))
+        let killers = Self.plugins.map { ($0, Killer(guessedMicroseconds: $0 == "tuning" ? 3000 : 10_000)) }
+        let victims = members.map { _ -> (plugin: String, killer: Killer, moment: Double)? in
+            guard let moment = random.moment(share: 1 / 2) else { return nil }
+            let (plugin, killer) = killers[Int.random(in: killers.indices, using: &random)]
+            return (plugin, killer, moment)
         }
         let endings = atOnce(members) { $0.add(killing: victims[$0.number]) }
         for ending in endings { #expect(ending.complaint == "") }
         let living = members.filter { !endings[$0.number].wasKilled }
         #expect(living.count >= 10 && living.count < Self.count)
         // A child of one that was killed, such as iptables, still ends its work.
-        usleep(500_000)
+        try #require(try eventually { try Orphans.areGone() })
 
         let ids = living.map { "c\($0.number)" }
         for plugin in Self.plugins { try members[0].call(plugin).collect(keeping: ids) }
@@ -128,8 +127,12 @@ struct ChainTests {
         #expect(complaints.allSatisfy { $0.isEmpty }, "\(complaints)")
 
         #expect(try PacketFilter() == before.0)
-        let difference = try HostState().difference(from: before.1)
-        #expect(difference.isEmpty, "\(difference)")
+        var difference = ""
+        _ = try eventually {
+            difference = try HostState().difference(from: before.1).description
+            return difference.isEmpty
+        }
+        #expect(difference == "")
         // Hidden files that were being written when their writer was killed say nothing to anybody.
         #expect(try Programs.run("ls", directory.path("tuning")) == "")
         let leases = try Programs.run("ls", directory.path("lan")).split(separator: "\n")

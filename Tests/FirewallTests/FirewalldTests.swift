@@ -74,6 +74,29 @@ struct FirewalldTests {
         }
     }
 
+    @Test(arguments: [("", true), (#","backend":"firewalld""#, true), (#","backend":"firewalld""#, false)])
+    func aNetworkIsNotAdmittedToTheWholeHost(members: String, runs: Bool) throws {
+        let host = try FirewalldHost(withFirewalld: runs)
+        try leavingNothing {
+            let call = call(host, members + #","admitFrom":["10.1.0.0/16","fd00::/8"]"#)
+            for command in ["ADD", "CHECK", "STATUS"] {
+                let failure = try call.failure(command)
+                #expect(failure.code == 7 && failure.text.contains("admitFrom"), "\(command): \(failure)")
+                #expect(
+                    failure.text.contains("--zone=trusted --add-source=10.1.0.0/16 --add-source=fd00::/8,"),
+                    "\(failure)"
+                )
+            }
+            try call.call("DEL")
+            guard runs else { return }
+            // What the message proposes is no hindrance to the addresses within.
+            try host.bind("10.1.0.0/16", to: "trusted")
+            try self.call(host, members).call("ADD")
+            try call.call("DEL")
+            #expect(try host.sources() == ["10.1.0.0/16"])
+        }
+    }
+
     @Test func withoutFirewalldItIsNotUsedUnlessItIsNamed() throws {
         let host = try FirewalldHost(withFirewalld: false)
         try leavingNothing {

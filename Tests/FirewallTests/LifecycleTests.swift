@@ -7,14 +7,17 @@ import Testing
 @Suite("Firewall comes and goes", .ownNetworkNamespace)
 struct LifecycleTests {
     /// Where rules are made.
-    enum Place: String, CaseIterable, Sendable { case nft, legacy, named, policy, both }
+    enum Place: String, CaseIterable, Sendable { case nft, legacy, named, admitted, policy, both }
 
     /// Prepares the host, and returns the configuration's members.
     private func prepare(_ place: Place) throws -> String {
-        if place == .nft || place == .both { try AdmissionTests.Dropper.nft.run("-P", "FORWARD", "DROP") }
+        if place == .nft || place == .admitted || place == .both {
+            try AdmissionTests.Dropper.nft.run("-P", "FORWARD", "DROP")
+        }
         if place == .legacy { try AdmissionTests.Dropper.legacy.run("-P", "FORWARD", "DROP") }
-        let backend = place == .named ? #","backend":"iptables""# : ""
-        return backend + (place == .policy || place == .both ? #","ingressPolicy":"same-bridge""# : "")
+        if place == .named { return #","backend":"iptables""# }
+        if place == .admitted { return #","admitFrom":["10.5.0.0/16","fd05::/48","0.0.0.0/0"]"# }
+        return place == .policy || place == .both ? #","ingressPolicy":"same-bridge""# : ""
     }
 
     private func call(_ number: Int, _ members: String, network: String = "lan") -> PluginCall {
@@ -93,6 +96,7 @@ struct LifecycleTests {
                 try call(number, members).call("CHECK")
             } else {
                 #expect(try call(number, members).failure("CHECK").code == 105)
+                #expect(try !PacketFilter().contains("lan/c\(number)/eth0"))
             }
         }
         try wan.call("CHECK")
@@ -134,6 +138,11 @@ struct LifecycleTests {
         .legacy: [
             "iptables-legacy -D FORWARD 1", "ip6tables-legacy -D CNI-FORWARD 3", "iptables-legacy -F CNI-FORWARD",
         ],
+        .admitted: [
+            "iptables -D CNI-FORWARD 4", "iptables -D CNI-FORWARD 5", "ip6tables -D CNI-FORWARD 4",
+            "ip6tables -D CNI-FORWARD 5",
+            "iptables -R CNI-FORWARD 4 -s 10.6.0.0/16 -d 10.88.0.2 -m comment --comment cni_lan/c1/eth0 -j ACCEPT",
+        ],
         .policy: [
             "nft delete element inet swift_cni_firewall guarded { \"br0\" }",
             "nft flush chain inet swift_cni_firewall forward", "nft flush map inet swift_cni_firewall bridges",
@@ -141,7 +150,9 @@ struct LifecycleTests {
         ],
     ]
 
-    @Test(arguments: [Place.nft, .legacy, .policy]) func aCheckFindsWhatIsMissingOrChanged(place: Place) throws {
+    @Test(arguments: [Place.nft, .legacy, .admitted, .policy]) func aCheckFindsWhatIsMissingOrChanged(
+        place: Place
+    ) throws {
         let members = try prepare(place)
         let before = try PacketFilter()
         let call = call(1, members)
@@ -213,6 +224,10 @@ struct LifecycleTests {
         (#","ingressPolicy":"closed""#, "ingressPolicy", "closed"),
         (#","iptablesAdminChainName":"A B""#, "iptablesAdminChainName", "A B"),
         (#","firewalldZone":"a b""#, "firewalldZone", "a b"),
+        (#","admitFrom":"10.5.0.0/16,10.6.0.0""#, "admitFrom", #""10.6.0.0" is not a network"#),
+        (#","admitFrom":["fd05::/129"]"#, "admitFrom[0]", #""fd05::/129" is not a network"#),
+        (#","admitFrom":["10.5.0.0/16",7]"#, "admitFrom[1]", "must be a string"),
+        (#","admitFrom":{"v4":"10.5.0.0/16"}"#, "admitFrom", "must be a string"),
     ])
     func whatMakesNoSenseIsNamed(members: String, path: String, word: String) throws {
         try AdmissionTests.Dropper.nft.run("-P", "FORWARD", "DROP")

@@ -5,15 +5,18 @@ import Testing
 
 /// A host with two bridges, two containers on the first and one on the second, and another host on its wire.
 ///
-///     outside 192.0.2.2 -- 192.0.2.1 host 10.88.0.1 -- c1 10.88.0.2, c2 10.88.0.3
-///                                         10.99.0.1 -- c3 10.99.0.2
+///     10.5.2.2 outside 192.0.2.2 -- 192.0.2.1 host 10.88.0.1 -- c1 10.88.0.2, c2 10.88.0.3
+///                                                  10.99.0.1 -- c3 10.99.0.2
 ///
-/// Nothing is masqueraded, so everybody sees who it is that comes. IPv6 has the same numbers below fd88:: and fd99::.
+/// Nothing is masqueraded, so everybody sees who it is that comes. IPv6 has the same numbers below fd88:: and fd99::, and the
+/// container's of the other host fd05::2.
 final class Neighbourhood {
     let wire: Wire
     let containers: [ContainerNamespace]
     /// What the bridge plugin said of each container.
     let results: [String]
+    /// The addresses of a container of the other host.
+    static let remoteAddresses = ["10.5.2.2", "fd05::2"]
     private let directory: TemporaryDirectory
 
     /// Makes the host, with the kernel's passing of bridged packets to iptables on or off.
@@ -21,6 +24,14 @@ final class Neighbourhood {
         wire = try Wire(bridgedPacketsAreFiltered: bridgedPacketsAreFiltered)
         directory = try TemporaryDirectory()
         containers = try (0..<3).map { _ in try ContainerNamespace() }
+        try wire.outside.inside {
+            // The kernel chooses no address that is not preferred unless a test names it.
+            try Wire.ip(
+                "address add 10.5.2.2/32 dev eth0",
+                "address add fd05::2/128 dev eth0 nodad preferred_lft 0"
+            )
+        }
+        try Wire.ip("route add 10.5.0.0/16 via 192.0.2.2", "route add fd05::/48 via 2001:db8::2")
         var results: [String] = []
         for number in 0..<3 {
             let (bridge, digits) = number < 2 ? ("br0", "88") : ("br1", "99")
@@ -57,17 +68,25 @@ final class Neighbourhood {
     }
 
     /// Whether the first can ask and the second answers; nothing in place of a number is the other host.
-    func reaches(_ first: Int?, _ second: Int?, isV6: Bool = false, port: Int? = nil, isWanted: Bool) throws -> Bool {
+    func reaches(
+        _ first: Int?,
+        as source: String? = nil,
+        _ second: Int?,
+        isV6: Bool = false,
+        port: Int? = nil,
+        isWanted: Bool
+    ) throws -> Bool {
         let target = second.map { Self.address($0, isV6: isV6) } ?? Wire.outsideAddresses[isV6 ? 1 : 0]
-        let source = try Wire.source(
+        let seen = try Wire.source(
             from: first.map { containers[$0] } ?? wire.outside,
+            as: source,
             to: second.map { containers[$0] } ?? wire.outside,
             at: target,
             port: UInt16(port ?? 7000),
             through: port.map { (Wire.hostAddresses[isV6 ? 1 : 0], UInt16($0)) },
             // What must not come is not waited for as long.
-            milliseconds: isWanted ? 2500 : 60
+            milliseconds: isWanted ? InternetSocket.patience : 60
         )
-        return source != nil
+        return seen != nil
     }
 }

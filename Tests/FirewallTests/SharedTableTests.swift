@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Support
 import Testing
 
@@ -84,6 +83,7 @@ struct SharedTableTests {
 
     @Test func whoIsKilledLeavesNothingBehindTheCollection() throws {
         var random = SeededGenerator("shared table")
+        let killer = Killer(guessedMicroseconds: 4000)
         var killed = 0
         for _ in 0..<4 {
             var processes: [PluginProcess] = []
@@ -91,19 +91,11 @@ struct SharedTableTests {
                 processes.append(Self.call(number).process("ADD"))
                 if Bool.random(using: &random) { processes.append(Self.call(number).process("DEL")) }
             }
-            for start in stride(from: 0, to: processes.count, by: 6) {
-                let running = try processes[start...].prefix(6).map { try $0.start() }
-                for process in running where Int.random(in: 0..<3, using: &random) > 0 {
-                    usleep(useconds_t(UInt64.random(in: 0...1500, using: &random)))
-                    process.send(SIGKILL)
-                }
-                for process in running {
-                    let outcome = try process.finish()
-                    if outcome.signal != nil {
-                        killed += 1
-                    } else {
-                        #expect(outcome.exitCode == 0, "\(outcome.stdoutText)")
-                    }
+            for outcome in try killer.run(processes, atOnce: 6, killing: 2 / 3, &random) {
+                if outcome.signal != nil {
+                    killed += 1
+                } else {
+                    #expect(outcome.exitCode == 0, "\(outcome.stdoutText)")
                 }
             }
             try Self.call(0).collect(keeping: [])

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Glibc
 import Support
 import Synchronization
 import Testing
@@ -91,15 +90,12 @@ import Testing
     @Test func processesThatAreKilledLeaveAddressesFreeOrOwned() throws {
         let network = try HostLocalNetwork(Self.pool)
         let ledger = Ledger()
+        let killer = Killer(guessedMicroseconds: 10_000)
         inParallel("processesThatAreKilledLeaveAddressesFreeOrOwned", ledger) { worker, generator in
             for round in 0..<30 {
                 let holder = "c\(worker)-\(round % 3)"
                 let command = Bool.random(using: &generator) ? "ADD" : "DEL"
-                let running = try network.process(command, holder).start()
-                // Some calls come to their end before.
-                usleep(UInt32.random(in: 0...25_000, using: &generator))
-                running.send(SIGKILL)
-                let outcome = try running.finish()
+                let outcome = try killer.run(network.process(command, holder), at: generator.moment())
                 let isDuplicate = outcome.stdoutText.contains("duplicate allocation")
                 if outcome.signal == nil, outcome.exitCode != 0, !isDuplicate { ledger.fail(outcome.stdoutText) }
             }

@@ -106,11 +106,14 @@ import Testing
     @Test func aProgramThatIsToldToEndMayAnswer() throws {
         let pipe = try Pipe.open()
         let writer = pipe.writer
+        let directory = try TemporaryDirectory()
+        let ready = directory.path("ready")
         let thread = BackgroundThread {
-            usleep(100_000)
+            // Before that the signal would end it.
+            _ = eventually { FileManager.default.fileExists(atPath: ready) }
             return write(writer.rawValue, "x", 1)
         }
-        let script = "trap 'echo cleaned up; exit 5' TERM; while :; do sleep 0.02; done"
+        let script = "trap 'echo cleaned up; exit 5' TERM; : > \(ready); while :; do sleep 0.02; done"
         let outcome = try Self.run(script, signals: pipe.reader.rawValue)
         #expect(thread.join() == 1)
         #expect(outcome.exitCode == 5)

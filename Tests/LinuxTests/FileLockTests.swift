@@ -28,11 +28,8 @@ import Testing
         holder.environment = ["PATH": "/usr/bin:/bin"]
         let process = try holder.start()
         // It holds the lock once nobody else can get it.
-        for _ in 0..<1000 {
-            guard let file = try? FileDescriptor.open(path) else { break }
-            if flockFails(file.rawValue) { return process }
-            usleep(2000)
-        }
+        let file = try FileDescriptor.open(path)
+        if eventually(30, { flockFails(file.rawValue) }) { return process }
         process.send(SIGKILL)
         throw Errno.timedOut
     }

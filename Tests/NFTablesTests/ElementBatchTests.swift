@@ -86,7 +86,8 @@ struct ElementBatchTests {
         var batch = ElementBatch("try", in: Self.table)
         for (number, element) in kind.elements.enumerated() {
             let comment = comments[number % comments.count]
-            expressed(batch.add(.create, "m", element.key, element.value, comment: comment))
+            batch.add(.create, "m", element.key, element.value, comment: comment)
+            expressed(batch.isExpressed)
             let note = comment.isEmpty ? "" : " comment \(Object.quoted(comment))"
             let value = element.value.isEmpty ? "" : " : \(element.value)"
             try Programs.run("nft", "add element inet nft m { \(element.key)\(note)\(value) }")
@@ -97,7 +98,8 @@ struct ElementBatchTests {
         #expect(ours != empty)
         // They go one by one.
         var removal = ElementBatch("try", in: Self.table)
-        for element in kind.elements { expressed(removal.add(.delete, "m", element.key)) }
+        for element in kind.elements { removal.add(.delete, "m", element.key) }
+        expressed(removal.isExpressed)
         try removal.run(RulesError.self)
         #expect(try listing("try") == empty)
     }
@@ -106,12 +108,14 @@ struct ElementBatchTests {
         try found(Kind("ifname . inet_service : verdict"))
         let comment = String(repeating: "x", count: count)
         var batch = ElementBatch("try", in: Self.table)
-        expressed(batch.add(.create, "m", "\"veth0\" . 1", "jump one", comment: comment))
+        batch.add(.create, "m", "\"veth0\" . 1", "jump one", comment: comment)
+        expressed(batch.isExpressed)
         try batch.run(RulesError.self)
-        let element = try #require(try Self.table.element(of: "m", "\"veth0\" . 1"))
+        let found = try TableSocket().element(of: "m", "\"veth0\" . 1", in: Self.table)
+        let element = try #require(found)
         #expect(element.comment == String(comment.prefix(128)))
         #expect(element.chain == "one")
-        let other = try Self.table.element(of: "m", "\"veth0\" . 2")
+        let other = try TableSocket().element(of: "m", "\"veth0\" . 2", in: Self.table)
         #expect(other?.chain == nil)
     }
 
@@ -121,9 +125,8 @@ struct ElementBatchTests {
         let empty = try listing("try")
         let ports = 20_000...24_999
         var batch = ElementBatch("try", in: Self.table)
-        expressed(
-            batch.add(.create, "m", "2001:db8::1 . tcp . ", ports: ports, "fd88::2 . ", ports.map { $0 - 10_000 })
-        )
+        batch.add(.create, "m", "2001:db8::1 . tcp . ", ports: ports, "fd88::2 . ", ports.map { $0 - 10_000 })
+        expressed(batch.isExpressed)
         try batch.run(RulesError.self)
         let elements = ports.map { "2001:db8::1 . tcp . \($0) : fd88::2 . \($0 - 10_000)" }
         let directory = try TemporaryDirectory()
@@ -132,7 +135,8 @@ struct ElementBatchTests {
         let (ours, theirs) = (try listing("try"), try listing("nft"))
         #expect(ours == theirs)
         var removal = ElementBatch("try", in: Self.table)
-        expressed(removal.add(.delete, "m", "2001:db8::1 . tcp . ", ports: ports))
+        removal.add(.delete, "m", "2001:db8::1 . tcp . ", ports: ports)
+        expressed(removal.isExpressed)
         try removal.run(RulesError.self)
         #expect(try listing("try") == empty)
     }
@@ -141,11 +145,11 @@ struct ElementBatchTests {
     private func expect(
         _ errno: Errno,
         sourceLocation: SourceLocation = #_sourceLocation,
-        _ build: (inout ElementBatch) -> Bool
+        _ build: (inout ElementBatch) -> Void
     ) {
         var batch = ElementBatch("try", in: Self.table)
-        let isExpressed = build(&batch)
-        #expect(isExpressed, sourceLocation: sourceLocation)
+        build(&batch)
+        expressed(batch.isExpressed, sourceLocation: sourceLocation)
         do {
             try batch.run(RulesError.self)
             Issue.record("nobody refused", sourceLocation: sourceLocation)
@@ -155,7 +159,8 @@ struct ElementBatchTests {
     @Test func ofARefusedBatchNothingStays() throws {
         try found(Kind("inet_proto . inet_service : ipv4_addr . inet_service"))
         var batch = ElementBatch("try", in: Self.table)
-        expressed(batch.add(.create, "m", "tcp . ", ports: 100...110, "10.0.0.1 . ", Array(100...110)))
+        batch.add(.create, "m", "tcp . ", ports: 100...110, "10.0.0.1 . ", Array(100...110))
+        expressed(batch.isExpressed)
         try batch.run(RulesError.self)
         let before = try listing("try")
         expect(.fileExists) { $0.add(.create, "m", "tcp . ", ports: 1...100, "10.0.0.1 . ", Array(1...100)) }
@@ -170,7 +175,8 @@ struct ElementBatchTests {
         try Programs.run("nft", "add map inet try v { type ifname : verdict; }")
         let later = try listing("try")
         expect(.noSuchFile) {
-            $0.add(.create, "m", "tcp . 1", "10.0.0.1 . 1") && $0.add(.create, "v", "\"x\"", "jump nowhere")
+            $0.add(.create, "m", "tcp . 1", "10.0.0.1 . 1")
+            $0.add(.create, "v", "\"x\"", "jump nowhere")
         }
         #expect(try listing("try") == later)
         try Programs.run("nft", "delete table inet try")
@@ -184,7 +190,24 @@ struct ElementBatchTests {
     func whatIsNoKeyIsNotExpressed(text: String) {
         #expect(ElementBatch.encode(text) == nil)
         var batch = ElementBatch("try", in: Self.table)
-        let isExpressed = batch.add(.create, "m", text)
+        batch.add(.create, "m", text)
+        let isExpressed = batch.isExpressed
         #expect(!isExpressed)
+    }
+
+    @Test func oneThatIsNotExpressedIsRememberedWhateverFollows() {
+        for build: (inout ElementBatch) -> Void in [
+            { $0.add(.delete, "m", "tcp . http") }, { $0.add(.create, "m", "tcp . 80", "drop") },
+            { $0.add(.delete, "m", "icmp . ", ports: 1...2) },
+            { $0.add(.create, "m", "tcp . ", ports: 1...2, "eth0 . ", [1, 2]) },
+        ] {
+            var batch = ElementBatch("try", in: Self.table)
+            batch.add(.delete, "m", "tcp . 80")
+            expressed(batch.isExpressed)
+            build(&batch)
+            batch.add(.delete, "m", "tcp . 81")
+            let isExpressed = batch.isExpressed
+            #expect(!isExpressed)
+        }
     }
 }

@@ -48,12 +48,37 @@ struct ListingTests {
         #expect(listing.count("}\n") == 8)
     }
 
+    @Test func textsAreFoundInTheirOrder() {
+        #expect(listing.contains(inOrder: []))
+        #expect(listing.contains(inOrder: ["chain mac-1", "drop", "chain mac-2"]))
+        #expect(!listing.contains(inOrder: ["chain mac-2", "chain mac-1"]))
+        #expect(listing.contains(inOrder: ["drop", "drop", "drop", "drop"]))
+        #expect(!listing.contains(inOrder: ["drop", "drop", "drop", "drop", "drop"]))
+    }
+
+    @Test(arguments: [
+        ("\telements = { \"a\" : jump mac-1, \"b\" : jump mac-2 }", ["\"a\" : jump mac-1", "\"b\" : jump mac-2"]),
+        (
+            "\telements = { tcp . 80 : 10.0.0.1 . 80,\n\t\t\t     tcp . 81 : 10.0.0.1 . 81 }",
+            ["tcp . 80 : 10.0.0.1 . 80", "tcp . 81 : 10.0.0.1 . 81"]
+        ),
+        ("\telements = { \"a,b}\" . 10.0.0.1 }", ["\"a,b}\" . 10.0.0.1"]), ("\ttype ifname : verdict", []),
+    ])
+    func elementsAreTakenApart(text: String, elements: [String]) {
+        #expect(Listing("ports {\n\t\ttype ifname : verdict\n\t" + text).elements == elements)
+    }
+
+    /// The names of the chains that begin with a text and in which another text occurs.
+    private func chains(_ listing: Listing, named prefix: String, containing part: String) -> [String] {
+        listing.blocks("\tchain ").filter { $0.name.hasPrefix(prefix) && $0.text.mentions(part) }.map { $0.name }
+    }
+
     @Test func chainsAreFoundByWhatIsInThem() {
-        #expect(listing.chains(named: "mac-", containing: "comment \"lan/") == ["mac-1", "mac-3"])
-        #expect(listing.chains(named: "mac-", containing: "comment \"lan2/") == ["mac-3"])
-        #expect(listing.chains(named: "o", containing: "comment \"lan/") == ["other"])
-        #expect(listing.chains(named: "mac-", containing: "iifname") == [])
-        #expect(listing.chains(named: "mac-9", containing: "comment") == [])
-        #expect(Listing([]).chains(named: "mac-", containing: "comment") == [])
+        #expect(chains(listing, named: "mac-", containing: "comment \"lan/") == ["mac-1", "mac-3"])
+        #expect(chains(listing, named: "mac-", containing: "comment \"lan2/") == ["mac-3"])
+        #expect(chains(listing, named: "o", containing: "comment \"lan/") == ["other"])
+        #expect(chains(listing, named: "mac-", containing: "iifname") == [])
+        #expect(chains(listing, named: "mac-9", containing: "comment") == [])
+        #expect(chains(Listing([]), named: "mac-", containing: "comment") == [])
     }
 }

@@ -62,11 +62,6 @@ struct TransactionTests {
         )
     }
 
-    @Test func whatMayBeMissingIsAddedAndThenDeleted() {
-        let text = text { $0.deleteIfExists(.chain("mac-1")) }
-        #expect(text == "add chain bridge swift_cni mac-1\ndelete chain bridge swift_cni mac-1\n")
-    }
-
     @Test func aQuotedTextCannotEndItself() {
         #expect(Object.quoted("lan/c1/e\"th0") == "\"lan/c1/e'th0\"")
         #expect(Object.quoted("a\nb\u{1}c") == "\"a'b'c\"")

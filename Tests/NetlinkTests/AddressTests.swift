@@ -28,6 +28,8 @@ import Testing
     @Test func anAddressIsUsableAtOnceUnlessDuplicatesAreSought() throws {
         var kernel = try Kernel.open()
         let index = try kernel.makePair("a0", "b0")
+        // So often that no stall of the machine is longer.
+        try Sysctl.write("net/ipv6/conf/a0/dad_transmits", "100")
         let (fast, slow) = (try prefix("fd22::7/64"), try prefix("fd22::8/64"))
         try kernel.send {
             $0.addAddress(fast, to: index)
@@ -37,6 +39,19 @@ import Testing
         #expect(addresses.first { $0.prefix == fast }?.isTentative == false)
         #expect(addresses.first { $0.prefix == slow }?.isTentative == true)
         #expect(addresses.allSatisfy { !$0.hasFailed })
+    }
+
+    @Test func theGroupOfAnAddressIsThereWhileTheAddressIs() throws {
+        var kernel = try Kernel.open()
+        let index = try kernel.makePair("a0", "b0")
+        let own = try prefix("fd22::12:3456/64")
+        let group = try #require(IPAddress("ff02::1:ff12:3456"))
+        #expect(try !kernel.groups(of: index).contains(group))
+        try kernel.send { $0.addAddress(own, to: index) }
+        #expect(try eventually { try kernel.groups(of: index).contains(group) })
+        #expect(try kernel.groups(of: 1).contains(group) == false, "it is another interface's")
+        try kernel.send { $0.deleteAddress(own, from: index) }
+        #expect(try !kernel.groups(of: index).contains(group))
     }
 
     @Test(arguments: [("10.22.0.7/16", "10.22.255.255"), ("10.22.0.7/30", "10.22.0.7")])

@@ -107,28 +107,6 @@ struct ConntrackTests {
         #expect(try Self.flows() == ["udp 10.1.0.1 54 10.1.0.1 54"])
     }
 
-    @Test(arguments: searches) private func theFlowsOfAContainerAreThoseThatAreTranslated(
-        search: Tracker.Search
-    ) throws {
-        try Self.addFlow(from: ("192.0.2.1", 1), to: ("10.1.0.1", 53), answeredBy: ("10.9.0.2", 5353))
-        try Self.addFlow(from: ("192.0.2.1", 2), to: ("10.1.0.1", 54), answeredBy: ("10.9.0.2", 54))
-        try Self.addFlow(from: ("192.0.2.1", 3), to: ("10.9.0.2", 53))
-        try Self.addFlow(from: ("192.0.2.1", 4), to: ("10.1.0.1", 53), answeredBy: ("10.9.0.3", 53))
-        try Self.addFlow("tcp", from: ("192.0.2.1", 5), to: ("10.1.0.1", 53), answeredBy: ("10.9.0.2", 53))
-        try Self.addFlow("sctp", from: ("192.0.2.1", 6), to: ("10.1.0.1", 53), answeredBy: ("10.9.0.2", 53))
-        try Self.addFlow("sctp", from: ("192.0.2.1", 7), to: ("10.1.0.1", 53), answeredBy: ("10.9.0.3", 53))
-        var filter = FlowFilter()
-        filter.addFlows(.udp, translatedTo: try address("10.9.0.2"))
-        filter.addFlows(.sctp, translatedTo: try address("10.9.0.2"))
-        var tracker = try Tracker.open()
-        try tracker.deleteFlows(matching: filter, search)
-        let rest = [
-            "sctp 10.1.0.1 53 10.9.0.3 53", "tcp 10.1.0.1 53 10.9.0.2 53", "udp 10.1.0.1 53 10.9.0.3 53",
-            "udp 10.9.0.2 53 10.9.0.2 53",
-        ]
-        #expect(try Self.flows() == rest)
-    }
-
     @Test(arguments: searches) private func bothFamiliesAreInOneFilter(search: Tracker.Search) throws {
         try Self.addFlow(from: ("2001:db8::1", 1), to: ("fd01::1", 53))
         try Self.addFlow(from: ("2001:db8::1", 2), to: ("fd01::1", 54), answeredBy: ("fd09::2", 54))
@@ -140,7 +118,7 @@ struct ConntrackTests {
         filter.addFlows(.udp, .v4, toPort: 53)
         filter.addFlows(.sctp, .v6, toPort: 53)
         filter.addFlows(.udp, .v6, toPort: 53, of: try address("fd01::1"))
-        filter.addFlows(.udp, translatedTo: try address("fd09::2"))
+        filter.addFlows(.udp, .v6, toPort: 54)
         #expect(!filter.isEmpty)
         var tracker = try Tracker.open()
         try tracker.deleteFlows(matching: filter, search)
@@ -171,15 +149,14 @@ struct ConntrackTests {
         #expect(try Self.flows().count == 350)
     }
 
-    /// The only flow of the namespace, as the kernel lists it.
-    private static func onlyFlow() throws -> DoomedFlow {
+    /// The only flow to a UDP port in the namespace, as the kernel lists it.
+    private static func flow(toPort port: UInt16) throws -> DoomedFlow {
         var socket = try NetlinkSocket<NetlinkError>.open(protocol: 12)
-        let selection = FlowSelection(transport: .udp, family: .v4)
         var question = MessageBatch()
-        question.listFlows(selection)
-        let messages = try socket.list(question)
-        try #require(messages.count == 1)
-        return DoomedFlow(try #require(messages.first.flatMap { Flow($0) }), .v4)
+        question.listFlows(FlowSelection(transport: .udp, family: .v4))
+        let flows = try socket.list(question).compactMap { Flow($0) }.filter { $0.original.destinationPort == port }
+        try #require(flows.count == 1)
+        return DoomedFlow(flows[0], .v4)
     }
 
     private static func delete(_ flow: DoomedFlow) throws {
@@ -191,22 +168,30 @@ struct ConntrackTests {
 
     @Test func aFlowThatIsGoneAlreadyIsNoError() throws {
         try Self.addFlow(to: ("10.1.0.1", 53))
-        let flow = try Self.onlyFlow()
+        let flow = try Self.flow(toPort: 53)
         for _ in 0..<2 {
             try Self.delete(flow)
             #expect(try Self.flows().isEmpty)
         }
     }
 
+    /// The kernel makes a flow's number from its ends and its place in memory.
+    ///
+    /// A later flow may get the place of the first, and cannot be told from it then; so others are put in the way until it has a
+    /// place of its own.
     @Test func aLaterFlowBetweenTheSameEndsStays() throws {
         try Self.addFlow(to: ("10.1.0.1", 53))
-        let flow = try Self.onlyFlow()
-        try Self.conntrack(["-F"])
-        // Another flow is in the way of the kernel giving the number out again.
-        try Self.addFlow(from: ("192.0.2.1", 2), to: ("10.1.0.1", 54))
-        try Self.addFlow(to: ("10.1.0.1", 53))
+        let flow = try Self.flow(toPort: 53)
+        var others: UInt16 = 0
+        repeat {
+            others += 1
+            try #require(others < 50)
+            try Self.conntrack(["-F"])
+            for port in 0..<others { try Self.addFlow(from: ("192.0.2.1", port), to: ("10.1.0.1", 54)) }
+            try Self.addFlow(to: ("10.1.0.1", 53))
+        } while try Self.flow(toPort: 53).id == flow.id
         try Self.delete(flow)
-        #expect(try Self.flows().count == 2)
+        #expect(try Self.flows().count == Int(others) + 1)
     }
 
     @Test(arguments: searches) private func flowsOfAnotherZoneAreDeletedToo(search: Tracker.Search) throws {
@@ -228,7 +213,7 @@ struct ConntrackTests {
         var filter = FlowFilter()
         filter.addFlows(.udp, .v4, toPort: 53)
         filter.addFlows(.udp, .v4, toPort: 53, of: try address("10.1.0.1"))
-        filter.addFlows(.udp, translatedTo: try address("10.1.0.1"))
+        filter.addFlows(.udp, .v4, toPort: 53, of: try address("10.1.0.2"))
         let patterns = try #require(filter.selections.first?.patterns)
         #expect(patterns.count == 4)
         for pattern in patterns {
@@ -271,7 +256,12 @@ struct ConntrackTests {
         }
         func reached(_ text: String) -> Int? {
             client.send(text, to: loopback, port: 5300)
-            return servers.firstIndex { $0.receive(milliseconds: 300) == text }
+            var index: Int?
+            _ = eventually {
+                index = servers.firstIndex { $0.receive(milliseconds: 0) == text }
+                return index != nil
+            }
+            return index
         }
         try publish(7001)
         #expect(reached("one") == 0)
@@ -283,11 +273,9 @@ struct ConntrackTests {
         var tracker = try Tracker.open()
         try tracker.deleteFlows(matching: filter, search)
         #expect(reached("three") == 1)
-        var ofServer = FlowFilter()
-        ofServer.addFlows(.udp, translatedTo: try address(loopback))
         try publish(7001)
         #expect(reached("four") == 1)
-        try tracker.deleteFlows(matching: ofServer, search)
+        try tracker.deleteFlows(matching: filter, search)
         #expect(reached("five") == 0)
     }
 

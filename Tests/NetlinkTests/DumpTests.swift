@@ -9,29 +9,45 @@ import Testing
 
 /// Lists that change while they are being made.
 @Suite(.ownNetworkNamespace) struct DumpTests {
-    /// Whether the thread beside the test goes on.
+    /// Whether the thread beside the test goes on, and how often it has made and deleted an interface.
     private final class Running: Sendable {
         private let value = Atomic(true)
+        private let count = Atomic(0)
         var isOn: Bool { value.load(ordering: .relaxed) }
+        var rounds: Int { count.load(ordering: .relaxed) }
         func stop() { value.store(false, ordering: .relaxed) }
+        func countRound() { count.add(1, ordering: .relaxed) }
     }
 
-    /// A thread in the same namespace that makes and deletes interfaces as fast as it can; returns how many.
-    private static func disturb(_ running: Running) -> BackgroundThread<Int> {
+    /// A thread in the same namespace that makes and deletes interfaces as fast as it can; returns whether it always could.
+    private static func disturb(_ running: Running) -> BackgroundThread<Bool> {
         BackgroundThread {
-            var rounds = 0
             do {
                 var kernel = try Kernel.open()
                 while running.isOn {
                     try kernel.send { $0.addLink(NewLink(name: "x0", kind: .veth(peer: VethPeer(name: "y0")))) }
                     try kernel.send { $0.deleteLink("x0") }
-                    rounds += 1
+                    running.countRound()
                 }
             } catch {
-                return -1
+                return false
             }
-            return rounds
+            return true
         }
+    }
+
+    /// Does something many times while a thread disturbs it, however late that one begins.
+    private static func repeatDisturbed(_ times: Int, _ body: () throws -> Void) throws {
+        let running = Running()
+        let thread = Self.disturb(running)
+        defer { running.stop() }
+        for _ in 0..<times { try body() }
+        let isDisturbed = try eventually {
+            try body()
+            return running.rounds > 20
+        }
+        running.stop()
+        #expect(thread.join() && isDisturbed)
     }
 
     @Test func aListThatChangesIsNeverAnErrorAndMissesNothingThatStays() throws {
@@ -39,29 +55,19 @@ import Testing
         // More than one read holds, or nothing could be interrupted.
         let names = Set((0..<60).map { "stays\($0)" })
         for name in names { try kernel.send { $0.addLink(NewLink(name: name, kind: .bridge(filtersVLANs: false))) } }
-        let running = Running()
-        let thread = Self.disturb(running)
-        defer { running.stop() }
-        for _ in 0..<100 {
+        try Self.repeatDisturbed(100) {
             let found = try kernel.links().map { $0.name }
             #expect(names.isSubset(of: found))
             #expect(Set(found).count == found.count)
         }
-        running.stop()
-        #expect(thread.join() > 0)
     }
 
     @Test func lookingUpWhatComesAndGoesIsNeverAnError() throws {
         var kernel = try Kernel.open()
-        let running = Running()
-        let thread = Self.disturb(running)
-        defer { running.stop() }
-        for _ in 0..<500 {
+        try Self.repeatDisturbed(500) {
             let link = try kernel.link(named: "x0")
             #expect(link == nil || link?.kind == "veth")
         }
-        running.stop()
-        #expect(thread.join() > 0)
     }
 
     @Test func eventsTellOfNewInterfaces() throws {
@@ -70,7 +76,10 @@ import Testing
         var kernel = try Kernel.open()
         #expect(try events.events(timeoutMilliseconds: 0).isEmpty)
         _ = try kernel.makeBridge("br0")
-        let links = try events.events(timeoutMilliseconds: 1000).compactMap { Link($0) }
-        #expect(links.contains { $0.name == "br0" })
+        #expect(
+            try eventually {
+                try events.events(timeoutMilliseconds: 1000).compactMap { Link($0) }.contains { $0.name == "br0" }
+            }
+        )
     }
 }

@@ -165,10 +165,6 @@ struct MessageCase: CustomTestStringConvertible, Sendable {
             guard let address = IPAddress("10.1.0.1") else { return }
             delete(in: &batch) { $0.addFlows(.udp, .v4, toPort: 5060, of: address) }
         },
-        MessageCase("flows-container") { batch in
-            guard let container = IPAddress("10.9.0.2") else { return }
-            delete(in: &batch) { $0.addFlows(.udp, translatedTo: container) }
-        },
         MessageCase("flow-delete") { batch in
             // One of UDP from 192.0.2.1 port 40000 to 10.1.0.1 port 53, in zone 7.
             let tuple: [UInt8] = [

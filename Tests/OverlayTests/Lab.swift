@@ -17,15 +17,23 @@ final class Lab {
         {"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}
         """
 
-    init(members: Int = 1, hosts count: Int = 3, certificates: Certificates? = nil, keys: [String: JSON] = [:]) throws {
+    /// Makes a lab; some keys are those of the object registry in the hosts' file, and others of the plugin.
+    init(
+        members: Int = 1,
+        hosts count: Int = 3,
+        certificates: Certificates? = nil,
+        etcd options: [String] = [],
+        keys: [String: JSON] = [:],
+        plugin: [String: JSON] = [:]
+    ) throws {
         wire = try ContainerNamespace(named: "underlay")
         for line in ["link add br0 type bridge mcast_snooping 0", "link set br0 up", "link set lo up"] {
             try Registry.run("ip", line.split(separator: " ").map { String($0) }, in: wire)
         }
-        registry = try Registry(on: wire, members: members, certificates: certificates)
+        registry = try Registry(on: wire, members: members, certificates: certificates, options: options)
         var keys = keys
-        keys["endpoints"] = .array(registry.endpoints.map { .string($0) })
-        hosts = try (1...count).map { try LabHost($0, keys) }
+        keys["endpoints"] = keys["endpoints"] ?? .array(registry.endpoints.map { .string($0) })
+        hosts = try (1..<count + 1).map { try LabHost($0, keys, plugin) }
         for host in hosts {
             let port = "p\(host.number)"
             let words = "link add \(port) master br0 type veth peer name eth0 netns \(host.space.path)"
@@ -40,7 +48,10 @@ final class Lab {
     /// Starts all daemons, and waits until each host knows all others.
     func startAll() throws {
         for host in hosts { try host.start() }
-        try #require(try eventually(10) { try hosts.allSatisfy { try $0.ways().count >= hosts.count - 1 } }, "\(logs)")
+        let isReady = try eventually {
+            try hosts.allSatisfy { try $0.ways().count >= hosts.count - 1 && $0.isReady }
+        }
+        try #require(isReady, "\(logs)")
     }
 
     /// What the daemons said.
@@ -67,7 +78,7 @@ final class LabHost {
     private let file: JSON
     private(set) var daemon: RunningProcess?
 
-    init(_ number: Int, _ keys: [String: JSON]) throws {
+    init(_ number: Int, _ keys: [String: JSON], _ plugin: [String: JSON]) throws {
         self.number = number
         space = try ContainerNamespace(named: "host\(number)")
         container = try ContainerNamespace(named: "container\(number)")
@@ -78,21 +89,30 @@ final class LabHost {
         ]
         for (key, value) in keys { registry[key] = value }
         let object = JSONObject(registry.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })
-        file = [
+        let members: JSON = [
             "cniVersion": "1.1.0", "name": "overlay", "type": "vxlan", "master": "eth0",
             "subnetFile": .string(directory.path("subnet.env")), "registry": .object(object),
             "ipam": ["type": "host-local", "dataDir": .string(directory.path("ipam"))],
         ]
-        try directory.write(String(decoding: file.serialize(), as: UTF8.self), to: "net.conf")
+        guard case .object(var file) = members else { throw ProgramTrouble(description: "not an object") }
+        for (key, value) in plugin { file[key] = value }
+        self.file = .object(file)
+        try directory.write(String(decoding: self.file.serialize(), as: UTF8.self), to: "net.conf")
     }
 
     deinit { end(SIGKILL) }
+
+    /// Whether the plugin can be called: what it needs is written when the kernel has what leads to the others.
+    var isReady: Bool { (try? text("run/overlay.json")) != nil }
 
     /// What the daemon said.
     var log: String { (try? String(contentsOfFile: directory.path("log"), encoding: .utf8)) ?? "" }
 
     /// The text of one of the host's files.
     func text(_ name: String) throws -> String { try String(contentsOfFile: directory.path(name), encoding: .utf8) }
+
+    /// Writes one of the host's files.
+    func write(_ text: String, to name: String) throws { try directory.write(text, to: name) }
 
     /// Removes one of the host's files.
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: directory.path(name)) }
@@ -106,9 +126,9 @@ final class LabHost {
 
     /// Starts the daemon, whose log is a file, because nobody empties a pipe.
     func start(_ arguments: [String] = []) throws {
-        let command =
-            "exec \(Executables.path("overlayd")) --config \(directory.path("net.conf")) 2>>\(directory.path("log"))"
-        let process = PluginProcess("/bin/sh", arguments: ["-c", command])
+        let command = "exec \"$@\" 2>>\(directory.path("log"))"
+        let program = [Executables.path("overlayd"), "--config", directory.path("net.conf")]
+        let process = PluginProcess("/bin/sh", arguments: ["-c", command, "sh"] + program + arguments)
         daemon = try space.inside { try process.start() }
     }
 
@@ -117,7 +137,7 @@ final class LabHost {
     func end(_ signal: CInt) -> PluginProcess.Outcome? {
         daemon?.send(signal)
         defer { daemon = nil }
-        return try? daemon?.finish(5)
+        return try? daemon?.finish()
     }
 
     /// Runs the program to its end.
@@ -144,10 +164,12 @@ final class LabHost {
         if outcome.exitCode != 0 { throw ProgramTrouble(description: outcome.stdoutText + outcome.stderrText) }
     }
 
-    /// The address of the container.
-    func address() throws -> String {
-        let words = try Registry.run("ip", ["-4", "-o", "address", "show", "eth0"], in: container).split(separator: " ")
-        return String(words[3].split(separator: "/")[0])
+    /// The global address of the container, of a version of IP.
+    func address(_ version: Int = 4) throws -> String {
+        let words = ["-\(version)", "-o", "address", "show", "eth0", "scope", "global"]
+        let text = try Registry.run("ip", words, in: container)
+        guard text.contains("/") else { throw ProgramTrouble(description: "no address of IPv\(version)") }
+        return String(text.split(separator: " ")[3].split(separator: "/")[0])
     }
 
     /// The networks behind other hosts.
@@ -167,7 +189,7 @@ final class LabHost {
 final class Connection {
     private var (client, server): (CInt, CInt) = (-1, -1)
 
-    /// Connects; nothing if that takes more than two seconds.
+    /// Connects; nothing if that takes longer than the kernel needs to ask for a neighbour again and again.
     init?(from first: ContainerNamespace, to text: String, in second: ContainerNamespace) throws {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -190,7 +212,7 @@ final class Connection {
 
     private static func open() -> CInt {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        var (limit, on) = (timeval(tv_sec: 2, tv_usec: 0), CInt(1))
+        var (limit, on) = (timeval(tv_sec: 10, tv_usec: 0), CInt(1))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<CInt>.size))

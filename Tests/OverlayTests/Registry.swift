@@ -16,8 +16,13 @@ final class Registry {
     private let credentials: [String]
     let endpoints: [String]
 
-    /// Describes members at 192.168.9.101 and so on, and starts them.
-    init(on wire: ContainerNamespace, members: Int = 1, certificates: Certificates? = nil) throws {
+    /// Describes members at 192.168.9.101 and so on, and starts them with options of etcd.
+    init(
+        on wire: ContainerNamespace,
+        members: Int = 1,
+        certificates: Certificates? = nil,
+        options: [String] = []
+    ) throws {
         self.wire = wire
         directory = try TemporaryDirectory()
         let scheme = certificates == nil ? "http" : "https"
@@ -33,15 +38,14 @@ final class Registry {
                 "http://\(address):2380",
                 "--listen-client-urls", endpoints[index], "--advertise-client-urls", endpoints[index],
                 "--logger", "zap", "--log-outputs", directory.path("m\(index).log"),
-                "--heartbeat-interval", "50", "--election-timeout", "500",
             ])
-            if let certificates { arguments[index] += certificates.server }
+            arguments[index] += options + (certificates?.server ?? [])
         }
         self.arguments = arguments
         credentials = certificates.map { ["--cacert", $0.authority] } ?? []
         processes = members == 1 ? [nil] : [nil, nil, nil]
         for member in 0..<members { try start(member) }
-        try #require(eventually(20) { (try? self.type(["get", "ready"])) != nil }, "etcd does not answer")
+        try type(["get", "ready"], untilItWorks: true)
     }
 
     deinit { for member in processes.indices { kill(member) } }
@@ -66,14 +70,29 @@ final class Registry {
     func configure(_ json: String) throws { try put("config", json) }
 
     func put(_ key: String, _ value: String, lease: String? = nil) throws {
-        try type(["put", "\(Self.prefix)/\(key)", value] + (lease.map { ["--lease", $0] } ?? []))
+        try type(["put", "\(Self.prefix)/\(key)", value] + (lease.map { ["--lease", $0] } ?? []), untilItWorks: true)
     }
 
-    func delete(_ key: String) throws { try type(["del", "\(Self.prefix)/\(key)"]) }
+    /// Sets a key at a member that is known to be well.
+    func put(_ key: String, _ value: String, at member: Int) throws {
+        try type(["put", "\(Self.prefix)/\(key)", value], untilItWorks: true, at: member)
+    }
+
+    /// Whether a member is the leader of all.
+    func leads(_ member: Int) throws -> Bool {
+        let text = try type(["endpoint", "status", "-w", "json"], untilItWorks: true, at: member)
+        let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]
+        let status = json?.first?["Status"] as? [String: Any]
+        let own = (status?["header"] as? [String: Any])?["member_id"] as? NSNumber
+        return own != nil && status?["leader"] as? NSNumber == own
+    }
+
+    func delete(_ key: String) throws { try type(["del", "\(Self.prefix)/\(key)"], untilItWorks: true) }
 
     /// The keys of hosts with their values.
     func hosts() throws -> [String: String] {
-        let lines = try type(["get", "--prefix", "\(Self.prefix)/subnets/"]).split(separator: "\n").map { String($0) }
+        let text = try type(["get", "--prefix", "\(Self.prefix)/subnets/"], untilItWorks: true)
+        let lines = text.split(separator: "\n").map { String($0) }
         var hosts: [String: String] = [:]
         for index in stride(from: 0, to: lines.count - 1, by: 2) {
             hosts[String(lines[index].split(separator: "/").last ?? "")] = lines[index + 1]
@@ -88,7 +107,7 @@ final class Registry {
 
     /// The number of the lease of a host's key, as etcd prints it; 0 without one.
     func lease(of key: String) throws -> Int64 {
-        let text = try type(["get", "\(Self.prefix)/subnets/\(key)", "-w", "json"])
+        let text = try type(["get", "\(Self.prefix)/subnets/\(key)", "-w", "json"], untilItWorks: true)
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
         let first = (json?["kvs"] as? [[String: Any]])?.first
         return (first?["lease"] as? NSNumber)?.int64Value ?? 0
@@ -109,16 +128,31 @@ final class Registry {
                 let value = Self.value("172.16.\(high).\(low)", mac: "02:aa:00:00:\(digits)")
                 text += "put \(Self.prefix)/subnets/10.\(64 + high).\(low).0-24 \(value)\n"
             }
-            try type(["txn"], input: text + "\n\n")
+            try type(["txn"], input: text + "\n\n", untilItWorks: true)
         }
     }
 
-    /// Runs etcdctl, which must succeed.
+    /// Runs etcdctl, which must succeed; again and again if that is wanted, because without a leader, or while the machine's disk
+    /// is busy, etcd answers late or not at all.
     @discardableResult
-    func type(_ words: [String], input: String = "") throws -> String {
+    func type(
+        _ words: [String],
+        input: String = "",
+        untilItWorks: Bool = false,
+        at member: Int? = nil
+    ) throws -> String {
+        var text = ""
+        _ = try eventually(untilItWorks ? 60 : 0) {
+            text = try typeOnce(words, input, member.map { [endpoints[$0]] } ?? endpoints)
+            return true
+        }
+        return text
+    }
+
+    private func typeOnce(_ words: [String], _ input: String, _ endpoints: [String]) throws -> String {
         var process = PluginProcess(
             Programs.path("etcdctl") ?? "etcdctl",
-            arguments: ["--endpoints", endpoints.joined(separator: ","), "--command-timeout", "2s"] + credentials
+            arguments: ["--endpoints", endpoints.joined(separator: ","), "--command-timeout", "10s"] + credentials
                 + words
         )
         process.environment = ["ETCDCTL_API": "3"]
@@ -140,14 +174,4 @@ final class Registry {
 /// A program that ended with an error.
 struct ProgramTrouble: Error, CustomStringConvertible {
     let description: String
-}
-
-/// Whether something becomes true in time.
-func eventually(_ seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
-    let end = Date().addingTimeInterval(seconds)
-    while true {
-        if try condition() { return true }
-        if Date() > end { return false }
-        usleep(20_000)
-    }
 }

@@ -45,7 +45,12 @@ final class Server {
     private var wildcard: String { address.contains(":") ? "::" : "0.0.0.0" }
 
     /// Has a client reach for a published port, and the server answer it.
-    func contact(_ target: String, _ port: Int, from place: Place, milliseconds: Int = 1500) throws -> Contact {
+    func contact(
+        _ target: String,
+        _ port: Int,
+        from place: Place,
+        milliseconds: Int = InternetSocket.patience
+    ) throws -> Contact {
         let port = UInt16(port)
         switch transport {
         case .tcp: return try streamContact(target, port, place, milliseconds)
@@ -58,7 +63,7 @@ final class Server {
         try place {
             let client = try InternetSocket(.stream, at: wildcard)
             let isConnected = client.connects(to: target, port: port, milliseconds: limit)
-            guard isConnected, let connection = socket?.accept(milliseconds: 300) else { return .none }
+            guard isConnected, let connection = socket?.accept(milliseconds: limit) else { return .none }
             connection.send("hello")
             return Contact(source: connection.peer?.address, isAnswered: client.receive(milliseconds: limit) == "hello")
         }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Glibc
 import Support
 import Testing
 
@@ -15,62 +14,26 @@ struct ParallelTests {
         }
     }
 
-    /// Runs calls with a few at a time, and kills some after a while.
-    ///
-    /// - Returns: Which calls were killed.
-    private func run(
-        _ calls: [(number: Int, process: PluginProcess)],
-        killing: (inout SeededGenerator) -> useconds_t?,
-        _ random: inout SeededGenerator
-    ) throws -> Set<Int> {
-        var killed: Set<Int> = []
-        for start in stride(from: 0, to: calls.count, by: 8) {
-            let group = calls[start...].prefix(8)
-            let running = try group.map { try $0.process.start() }
-            for process in running {
-                guard let delay = killing(&random) else { continue }
-                usleep(delay)
-                process.send(SIGKILL)
-            }
-            for (call, process) in zip(group, running) {
-                let outcome = try process.finish()
-                if outcome.signal == nil { #expect(outcome.exitCode == 0, "\(outcome.stdoutText)") }
-                if outcome.signal != nil { killed.insert(call.number) }
-            }
-        }
-        return killed
-    }
-
     @Test(arguments: Backend.allCases) func whoIsKilledLeavesNothingBehindTheCollection(backend: Backend) throws {
         var random = SeededGenerator("portmap \(backend)")
         let all = (0..<Self.count).map { Self.publication(backend, $0) }
-        func calls(_ command: String, _ numbers: [Int]) -> [(number: Int, process: PluginProcess)] {
-            numbers.map { ($0, all[$0].process(command)) }
+        let killer = Killer(guessedMicroseconds: 10_000)
+        /// Makes calls for attachments and says which of them were killed.
+        func call(_ command: String, _ numbers: [Int], killing share: Double) throws -> [Int] {
+            let processes = numbers.map { all[$0].process(command) }
+            let outcomes = try killer.run(processes, atOnce: 8, killing: share, &random)
+            for outcome in outcomes where outcome.signal == nil {
+                #expect(outcome.exitCode == 0, "\(outcome.stdoutText)")
+            }
+            return zip(numbers, outcomes).filter { $1.signal != nil }.map { $0.0 }
         }
-        // iptables is run as a child, which goes on after its parent was killed: the collection comes when it has ended.
-        let pause: useconds_t = backend == .iptables ? 300_000 : 0
-        let limit: UInt64 = backend == .iptables ? 40_000 : 12_000
-        var killed = try run(
-            calls("ADD", Array(0..<Self.count)),
-            killing: { random in
-                Bool.random(using: &random) ? nil : useconds_t(UInt64.random(in: 0...limit, using: &random))
-            },
-            &random
-        )
+        let killed = try call("ADD", Array(0..<Self.count), killing: 1 / 2)
+        #expect(!killed.isEmpty)
         let living = (0..<Self.count).filter { !killed.contains($0) }
         let leaving = living.filter { $0.isMultiple(of: 2) }
-        killed.formUnion(
-            try run(
-                calls("DEL", leaving),
-                killing: { random in
-                    Int.random(in: 0..<3, using: &random) > 0
-                        ? nil : useconds_t(UInt64.random(in: 0...limit, using: &random))
-                },
-                &random
-            )
-        )
-        #expect(!killed.isEmpty)
-        usleep(pause)
+        _ = try call("DEL", leaving, killing: 1 / 3)
+        // iptables is run as a child, which goes on after its parent was killed: the collection comes when it has ended.
+        try #require(try eventually { try Orphans.areGone() })
         let staying = living.filter { !leaving.contains($0) }
         for number in staying { try all[number].call("CHECK") }
         let list = staying.map { #"{"containerID":"c\#($0)","ifname":"eth0"}"# }.joined(separator: ",")

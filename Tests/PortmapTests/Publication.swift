@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import Support
 import Testing
 
@@ -65,39 +64,28 @@ struct Publication: Sendable {
             """
     }
 
-    /// The configuration on standard input.
-    var configuration: String {
-        var members = [#""cniVersion":"\#(version)""#, #""name":"\#(network)""#, #""type":"portmap""#]
-        if let backend { members.append(#""backend":"\#(backend.rawValue)""#) }
+    /// The calls of the plugin.
+    private var calls: PluginCall {
+        var members: [String] = []
+        if let backend { members.append(#","backend":"\#(backend.rawValue)""#) }
         if let mappings {
-            members.append(#""runtimeConfig":{"portMappings":[\#(mappings.map { $0.text }.joined(separator: ","))]}"#)
+            let list = mappings.map { $0.text }.joined(separator: ",")
+            members.append(#","runtimeConfig":{"portMappings":[\#(list)]}"#)
         }
-        if let previousResult { members.append(#""prevResult":\#(previousResult)"#) }
-        return "{\(members.joined(separator: ","))\(more)}"
+        var calls = PluginCall("portmap", members.joined() + more)
+        (calls.network, calls.id, calls.interface, calls.version) = (network, id, interface, version)
+        calls.netns = netns.isEmpty ? nil : netns
+        (calls.previous, calls.environment, calls.directory) = (previousResult, environment, directory)
+        return calls
     }
 
     /// A call that was not made yet.
-    func process(_ command: String) -> PluginProcess {
-        var process = PluginProcess("\(directory)/portmap")
-        // The reference looks for its programs in PATH.
-        process.environment = ["CNI_COMMAND": command, "CNI_PATH": directory, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"]
-        if ["ADD", "DEL", "CHECK"].contains(command) {
-            process.environment["CNI_CONTAINERID"] = id
-            process.environment["CNI_IFNAME"] = interface
-            if !netns.isEmpty { process.environment["CNI_NETNS"] = netns }
-        }
-        process.environment.merge(environment) { $1 }
-        process.input = .bytes(Array(configuration.utf8))
-        return process
-    }
+    func process(_ command: String) -> PluginProcess { calls.process(command) }
 
     /// Makes a call that must succeed, and returns what it printed.
     @discardableResult
     func call(_ command: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
-        let outcome = try process(command).run()
-        let said: Comment = "\(command): \(outcome.stdoutText) \(outcome.stderrText)"
-        #expect(outcome.exitCode == 0, said, sourceLocation: sourceLocation)
-        return outcome.stdoutText
+        try calls.call(command, sourceLocation: sourceLocation)
     }
 
     /// Makes a call that must fail, and returns the code with message and details.
@@ -105,9 +93,6 @@ struct Publication: Sendable {
         _ command: String,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws -> (code: Int, text: String) {
-        let outcome = try process(command).run()
-        #expect(outcome.exitCode == 1, "\(command): \(outcome.stdoutText)", sourceLocation: sourceLocation)
-        let object = try JSONSerialization.jsonObject(with: Data(outcome.stdout)) as? [String: Any] ?? [:]
-        return (object["code"] as? Int ?? 0, "\(object["msg"] ?? ""): \(object["details"] ?? "")")
+        try calls.failure(command, sourceLocation: sourceLocation)
     }
 }

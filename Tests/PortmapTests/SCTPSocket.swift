@@ -57,7 +57,7 @@ final class SCTPSocket {
     }
 
     /// The next packet for a port; nothing if none comes within the time.
-    func receive(at port: UInt16, milliseconds: Int = 1500) -> Packet? {
+    func receive(at port: UInt16, milliseconds: Int = InternetSocket.patience) -> Packet? {
         let end = Clock.monotonicNanoseconds() + Int64(milliseconds) * 1_000_000
         while true {
             let rest = (end - Clock.monotonicNanoseconds()) / 1_000_000

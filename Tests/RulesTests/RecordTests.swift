@@ -50,13 +50,14 @@ struct RecordTests {
         let listing = try #require(list)
         for (id, lines) in [("c1", Self.lines), ("c2", Self.lines.reversed()), ("c3", [])] {
             let attachment = attachment(id)
-            let record = try #require(try Record.named(attachment.hostInterface, in: Self.table))
+            let found = try Record.named(attachment.hostInterface, in: Self.table, TableSocket())
+            let record = try #require(found)
             #expect(record.owner == "lan/\(id)/eth0" && record.name == attachment.hostInterface)
             #expect(record.lines == lines)
             #expect(Self.listed(attachment, in: listing) == [record.owner] + lines.map { $0.text })
         }
         #expect(Record.all(in: listing).count { $0.number == 0 } == 3)
-        let nobody = try Record.named(attachment("c4").hostInterface, in: Self.table)
+        let nobody = try Record.named(attachment("c4").hostInterface, in: Self.table, TableSocket())
         #expect(nobody == nil)
     }
 
@@ -65,17 +66,13 @@ struct RecordTests {
         let long = attachment(String(repeating: "c", count: 200), network: String(repeating: "n", count: 100))
         var batch = ElementBatch("try", in: Self.table)
         for element in Record.elements(long, Self.lines) {
-            let isExpressed = batch.add(
-                .create,
-                Record.map,
-                element.key,
-                element.verdict,
-                comment: element.comment
-            )
-            #expect(isExpressed)
+            batch.add(.create, Record.map, element.key, element.verdict, comment: element.comment)
         }
+        let isExpressed = batch.isExpressed
+        #expect(isExpressed)
         try batch.run(RulesError.self)
-        let record = try #require(try Record.named(long.hostInterface, in: Self.table))
+        let found = try Record.named(long.hostInterface, in: Self.table, TableSocket())
+        let record = try #require(found)
         #expect(record.lines == Self.lines)
         // The owner is cut, and GC still knows the network.
         #expect(record.owner.utf8.count == 128)

@@ -30,7 +30,7 @@ final class Containerd: Sendable {
         daemon = try host.program(["/bin/bash", "-c", script]).start()
         try host.shell(
             """
-            for attempt in {1..200}; do
+            for attempt in {1..1200}; do
                 ! ctr version >/dev/null 2>&1 || break
                 sleep 0.05
             done
@@ -43,7 +43,7 @@ final class Containerd: Sendable {
         // Tasks first, so that their cgroups go as well, which are the machine's.
         let script = "ctr task rm -f $(ctr task ls -q); kill $(cat /run/conf/containerd.pid)"
         _ = try? host.program(["/bin/bash", "-c", script]).run()
-        _ = try? daemon.finish(10)
+        _ = try? daemon.finish()
     }
 
     private static let configuration = """

@@ -5,7 +5,7 @@ import Support
 import Testing
 
 /// Containers of containerd on the network that its own scripts install, started by ctr.
-@Suite("containerd: ctr run --cni", .needsContainerd)
+@Suite("containerd: ctr run --cni", .needsContainerd, .usesNeighbourTable)
 struct ContainerdTests {
     private let containerd: Containerd
     private let before: RuntimeHost.State

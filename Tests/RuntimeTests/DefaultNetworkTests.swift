@@ -5,18 +5,7 @@ import Support
 import Testing
 
 /// The network that podman gives to whoever asks for none.
-@Suite("podman: default network", .needsPodman)
-struct DefaultNetworkTests {
-    private let podman: Podman
-    private let before: RuntimeHost.State
-
-    init() throws {
-        podman = try Podman()
-        before = try podman.host.state()
-    }
-
-    private var host: RuntimeHost { podman.host }
-
+extension PodmanTests {
     @Test func containersReachEachOtherTheHostAndTheWorld() throws {
         let first = try podman.run("first")
         let second = try podman.run("second")

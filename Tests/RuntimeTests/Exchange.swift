@@ -20,7 +20,7 @@ struct Exchange {
     /// The port of the client; any if it is 0.
     var clientPort: UInt16 = 0
     /// How long the word may take.
-    var limitMilliseconds: Int64 = 1500
+    var limitMilliseconds: Int64 = 10_000
 
     private static let word = Array("does it get through?".utf8)
 

@@ -5,18 +5,7 @@ import Support
 import Testing
 
 /// Containers that stop, start again, die, come in numbers, or lose their namespace.
-@Suite("podman: lives of containers", .needsPodman)
-struct LifetimeTests {
-    private let podman: Podman
-    private let before: RuntimeHost.State
-
-    init() throws {
-        podman = try Podman()
-        before = try podman.host.state()
-    }
-
-    private var host: RuntimeHost { podman.host }
-
+extension PodmanTests {
     @Test func aStoppedContainerStartsAgain() throws {
         try podman.run("server", ["-p", "8080:80"])
         try podman("stop", "-t", "0", "server")

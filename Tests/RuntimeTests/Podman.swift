@@ -102,15 +102,12 @@ final class Podman: Sendable {
 enum Web {
     /// Waits until the web server of a container listens, which it need not do when the runtime comes back.
     static func waitForServer(in place: Place) throws {
-        for _ in 0..<500 {
-            if try name(at: "127.0.0.1", from: place) != nil { return }
-            usleep(10_000)
-        }
+        if try eventually(60, { try name(at: "127.0.0.1", from: place) != nil }) { return }
         throw ProgramFailure(description: "the web server in \(place.path) does not come up")
     }
 
-    /// Asks for the name of whoever answers at an address, from a place; nothing if nobody does.
-    static func name(at address: String, _ port: UInt16 = 80, from place: Place) throws -> String? {
+    /// Asks for the name of whoever answers at an address, from a place; nothing if nobody does in time.
+    static func name(at address: String, _ port: UInt16 = 80, from place: Place, seconds: Int = 10) throws -> String? {
         let socket = try place.inside {
             Glibc.socket(
                 address.contains(":") ? AF_INET6 : AF_INET,
@@ -119,7 +116,7 @@ enum Web {
             )
         }
         defer { close(socket) }
-        var limit = timeval(tv_sec: 1, tv_usec: 500_000)
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
         for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
             setsockopt(socket, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }

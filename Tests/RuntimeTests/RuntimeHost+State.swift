@@ -71,11 +71,11 @@ extension RuntimeHost {
         }
         var difference = ""
         // The kernel clears away namespaces and what is in them after their last user has gone.
-        for _ in 0..<20 {
+        let isClear = try eventually(60) {
             difference = try state().difference(from: before)
-            if difference.isEmpty { return }
-            usleep(100_000)
+            return difference.isEmpty
         }
+        if isClear { return }
         Issue.record("containers left something behind:\n\(difference)", sourceLocation: sourceLocation)
     }
 }

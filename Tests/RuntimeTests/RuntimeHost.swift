@@ -81,7 +81,7 @@ final class RuntimeHost: Sendable {
 
     /// The first process of the new host, once it is furnished.
     private static func waitForChild(of parent: CInt) -> CInt? {
-        for _ in 0..<1000 {
+        for _ in 0..<12_000 {
             usleep(5000)
             let text = try? String(contentsOfFile: "/proc/\(parent)/task/\(parent)/children", encoding: .ascii)
             guard let text else { return nil }
@@ -127,7 +127,7 @@ final class RuntimeHost: Sendable {
             arguments: ["-t", "\(self.process)", "-m", "-n", "-p", "--"] + words
         )
         process.environment = Self.environment
-        process.limitSeconds = 60
+        process.limitSeconds = 300
         return process
     }
 

@@ -11,6 +11,9 @@ public enum Executables {
         return URL(fileURLWithPath: bundle).deletingLastPathComponent().path
     }
 
+    /// Whether they are a release, which is optimised.
+    public static var isRelease: Bool { !(ProcessInfo.processInfo.environment["CNI_TEST_BIN"] ?? "").isEmpty }
+
     /// The path of a plugin.
     public static func path(_ name: String) -> String { "\(directory)/\(name)" }
 

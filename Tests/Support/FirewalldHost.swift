@@ -44,7 +44,7 @@ public final class FirewalldHost: Sendable {
             for directory in /etc/firewalld /var/log /run; do mount -t tmpfs tmpfs $directory || exit 1; done
             ip link set lo up
             dbus-daemon --config-file=\(configuration) --nofork --nopidfile --nosyslog &
-            \(withFirewalld ? "sleep 0.2; firewalld --nofork --nopid & " : "")
+            \(withFirewalld ? "until [ -S \(directory.path("bus")) ]; do sleep 0.05; done; firewalld --nofork --nopid & " : "")
             wait
             """
         var unshare = PluginProcess(
@@ -63,17 +63,15 @@ public final class FirewalldHost: Sendable {
     }
 
     private func wait(until answer: String) throws {
-        for _ in 0..<100 {
-            let said = try? send(
+        let hasAnswered = try eventually(60) {
+            try send(
                 to: "org.freedesktop.DBus",
                 "/",
                 "org.freedesktop.DBus.NameHasOwner",
                 "string:org.fedoraproject.FirewallD1"
-            )
-            if said?.contains(answer) == true { return }
-            usleep(100_000)
+            ).contains(answer)
         }
-        throw NoAnswer()
+        if !hasAnswered { throw NoAnswer() }
     }
 
     /// Nobody on the bus said what was expected.
@@ -94,7 +92,7 @@ public final class FirewalldHost: Sendable {
             arguments: ["--bus=\(address)", "--print-reply", "--dest=\(destination)"] + arguments
         )
         process.environment = ["PATH": "/usr/bin"]
-        process.limitSeconds = 10
+        process.limitSeconds = 60
         let outcome = try process.run()
         guard outcome.exitCode == 0 else { throw NoAnswer() }
         return outcome.stdoutText

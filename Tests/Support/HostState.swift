@@ -31,8 +31,16 @@ public struct HostState: Equatable, Sendable, CustomStringConvertible {
     }
 
     /// Takes the state of the namespace of the calling thread and of some directories.
+    ///
+    /// A second or more may pass between a carrier that comes or goes and what the kernel makes of that, in one queue for all
+    /// namespaces; the state that is taken is the one after that.
     public init(directories: [String] = [], normalising: Normalisation = []) throws {
-        var sections = try NamespaceText.sections(normalising)
+        var sections: [String: String] = [:]
+        let isSettled = try eventually {
+            sections = try NamespaceText.sections(normalising)
+            return NamespaceText.isSettled(sections["links"] ?? "")
+        }
+        if !isSettled { throw ProgramFailure(description: "links do not settle: \(sections["links"] ?? "")") }
         sections["sysctl"] = try SysctlText.all()
         for directory in directories { sections["directory \(directory)"] = try FileTree.text(directory) }
         self.sections = sections

@@ -38,15 +38,21 @@ public final class InternetSocket: Sendable {
         return number
     }
 
+    /// How long is waited for what must come, in milliseconds.
+    ///
+    /// It is longer than the kernel needs to ask for a neighbour, or to connect, again and again. Who expects that nothing comes
+    /// names a short time.
+    public static let patience = 10_000
+
     /// Connects to an address; false if nobody answers within the time, or somebody refuses.
-    public func connects(to address: String, port: UInt16, milliseconds: Int = 1500) -> Bool {
+    public func connects(to address: String, port: UInt16, milliseconds: Int = patience) -> Bool {
         var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
         _ = setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         return SocketAddress(address, port).use { connect(descriptor, $0, $1) } == 0
     }
 
     /// Takes the next connection; nothing if none comes within the time.
-    public func accept(milliseconds: Int = 1500) -> InternetSocket? {
+    public func accept(milliseconds: Int = patience) -> InternetSocket? {
         guard isReadable(milliseconds) else { return nil }
         let number = Glibc.accept(descriptor, nil, nil)
         return number < 0 ? nil : InternetSocket(owning: number)
@@ -98,10 +104,10 @@ public final class InternetSocket: Sendable {
     }
 
     /// The next text that arrives; nothing if none does within the time, or somebody refused.
-    public func receive(milliseconds: Int = 1500) -> String? { receiveWithSender(milliseconds: milliseconds)?.text }
+    public func receive(milliseconds: Int = patience) -> String? { receiveWithSender(milliseconds: milliseconds)?.text }
 
     /// The next text that arrives, with the address and port from which it came.
-    public func receiveWithSender(milliseconds: Int = 1500) -> (text: String, sender: SocketAddress)? {
+    public func receiveWithSender(milliseconds: Int = patience) -> (text: String, sender: SocketAddress)? {
         guard isReadable(milliseconds) else { return nil }
         var buffer = [UInt8](repeating: 0, count: 2048)
         var sender = SocketAddress()

@@ -30,6 +30,18 @@ enum NamespaceText {
         return sections
     }
 
+    /// Whether the kernel has dealt with every carrier that came or went, going by what `ip` says of the links.
+    static func isSettled(_ links: String) -> Bool {
+        let links = try? JSONSerialization.jsonObject(with: Data(links.utf8)) as? [[String: Any]]
+        return (links ?? []).allSatisfy { link in
+            guard let flags = link["flags"] as? [String], flags.contains("UP"), let state = link["operstate"] as? String
+            else {
+                return true
+            }
+            return flags.contains("LOWER_UP") ? !state.hasSuffix("DOWN") : state != "UP"
+        }
+    }
+
     /// One line for each member, in the order of the keys, without what changes by itself.
     private static func text(_ json: [UInt8], _ normalising: HostState.Normalisation) throws -> String {
         let entries = json.isEmpty ? [] : try JSONSerialization.jsonObject(with: Data(json))

@@ -30,7 +30,12 @@ public struct OwnNetworkNamespace: TestTrait, SuiteTrait, TestScoping {
         Signals.ignoreBrokenPipes()
         let executor = NamespaceExecutor()
         defer { executor.stop() }
-        try await withTaskExecutorPreference(executor) { try await body() }
+        try await withTaskExecutorPreference(executor) {
+            // Here, because waiting blocks the thread.
+            let lock = try NeighbourTableLock(fills: test.tags.contains(.fillsNeighbourTable))
+            try await body()
+            withExtendedLifetime(lock) {}
+        }
     }
 }
 

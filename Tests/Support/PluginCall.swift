@@ -13,8 +13,8 @@ public struct PluginCall: Sendable {
     public var id = "c1"
     /// The name of the interface in the container.
     public var interface = "eth0"
-    /// The path of the container's namespace; empty if the runtime has none any more.
-    public var netns = "/run/netns/none"
+    /// The path of the container's namespace; empty, or nothing at all, if the runtime has none any more.
+    public var netns: String? = "/run/netns/none"
     /// The version of the protocol.
     public var version = "1.1.0"
     /// Members of the configuration, each with a comma before it.

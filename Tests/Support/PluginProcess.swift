@@ -58,8 +58,8 @@ public struct PluginProcess: Sendable {
     public var input: Input = .bytes([])
     /// What becomes of standard output.
     public var output: Output = .collected
-    /// How long the program may take.
-    public var limitSeconds = 30.0
+    /// How long the program may take before it is killed as one that hangs.
+    public var limitSeconds = RunningProcess.patience
 
     /// Describes a run of an executable.
     public init(_ executable: String, arguments: [String] = []) {

@@ -20,11 +20,14 @@ public final class RunningProcess: Sendable {
         self.stderr = stderr
     }
 
+    /// How many seconds a program may take that does not hang.
+    public static let patience = 120.0
+
     /// Sends a signal to the program.
     public func send(_ signal: CInt) { _ = kill(process, signal) }
 
     /// Collects what the program writes and waits for its end; kills it when its time is over.
-    public func finish(_ limitSeconds: Double = 30) throws -> PluginProcess.Outcome {
+    public func finish(_ limitSeconds: Double = patience) throws -> PluginProcess.Outcome {
         let limit = Clock.monotonicNanoseconds() + Int64(limitSeconds * 1e9)
         var collected: [[UInt8]] = [[], []]
         var open = [stdout?.rawValue ?? -1, stderr.rawValue]

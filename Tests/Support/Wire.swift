@@ -71,7 +71,7 @@ public final class Wire {
         at address: String,
         port: UInt16 = 7000,
         through target: (address: String, port: UInt16)? = nil,
-        milliseconds: Int = 1500
+        milliseconds: Int = InternetSocket.patience
     ) throws -> String? {
         func place<Value>(_ namespace: ContainerNamespace?, _ body: () throws -> Value) throws -> Value {
             try namespace.map { try $0.inside(body) } ?? body()

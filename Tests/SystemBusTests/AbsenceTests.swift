@@ -59,7 +59,8 @@ struct AbsenceTests {
         BusAddress.with("unix:path=\(directory.path("mute"))") {
             let start = ContinuousClock.now
             #expect(!Firewalld.isRunning())
-            #expect(.milliseconds(1900)..<(.milliseconds(2900)) ~= ContinuousClock.now - start)
+            // The library itself would wait for 25 seconds.
+            #expect(.milliseconds(1900)..<(.seconds(20)) ~= ContinuousClock.now - start)
             var failure: BusError?
             do throws(BusError) { _ = try Firewalld.openIfExists() } catch { failure = error }
             #expect(failure?.errno == .timedOut)

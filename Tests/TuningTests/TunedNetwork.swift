@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 import Support
 import Testing
 
@@ -21,6 +22,12 @@ final class TunedNetwork: Sendable {
             try inside("ip", "link", "set", name, "addrgenmode", "none")
             try inside("ip", "link", "set", name, "up")
         }
+        // Each gets its multicast route once the kernel has noticed the carrier, in its own time.
+        let hasRoutes = try eventually {
+            let routes = try inside("ip", "-6", "route", "show", "table", "local")
+            return routes.split(separator: "\n").count(where: { $0.contains("ff00::/8") }) == 2
+        }
+        try #require(hasRoutes)
     }
 
     static let oldMAC = "02:00:00:00:00:01"

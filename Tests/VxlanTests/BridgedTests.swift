@@ -61,6 +61,33 @@ struct BridgedTests {
         }
     }
 
+    @Test(arguments: [true, false]) func aHostThatMovesLeavesNothingBehindOnTheOthers(learning: Bool) throws {
+        try cluster.attachAll(.bridged(["learning": .bool(learning)]))
+        try expectAllReachable()
+        let established = try #require(
+            try Conversation(from: cluster.containers[0], to: "10.6.2.2", in: cluster.containers[1])
+        )
+        #expect(established.goesOn())
+        try cluster.move(cluster.hosts[1], to: 22)
+        var peers: [JSON] = []
+        for (number, address) in [(1, 1), (2, 22), (3, 3)] {
+            let subnets = "10.6.\(number).0/24,fd06:0:0:0:\(number)::/80"
+            peers.append(["publicIP": .string("192.168.9.\(address)"), "subnet": .string(subnets)])
+        }
+        let moved = OverlayNetwork.bridged(["learning": .bool(learning), "peers": .array(peers)])
+        for host in cluster.hosts { try host.reconcile(moved) }
+        for host in [0, 2] {
+            let forwarding = try cluster.hosts[host].run("bridge fdb show dev vxlan.42")
+            #expect(
+                forwarding.contains("dst 192.168.9.22 ") && !forwarding.contains("dst 192.168.9.2 "),
+                "\(forwarding)"
+            )
+        }
+        #expect(established.goesOn())
+        try expectAllReachable()
+        for host in cluster.hosts { #expect(try host.reconcile(moved) == "vxlan.42: all is as it is to be\n") }
+    }
+
     @Test(arguments: [("192.168.9.", "239.1.1.1"), ("fd09::", "ff05::100")])
     func hostsFindEachOtherByAGroup(underlay: String, group: String) throws {
         for (number, (host, container)) in zip(cluster.hosts, cluster.containers).enumerated() {
@@ -94,6 +121,26 @@ struct BridgedTests {
         #expect(try reaches(0, "10.6.2.2", on: 1))
         #expect(try cluster.hosts[0].reconcile(network) == "vxlan.42: all is as it is to be\n")
         #expect(try cluster.hosts[0].run("bridge fdb show dev vxlan.42").contains("dst 192.168.9.2"))
+    }
+
+    @Test func whoAnnouncesItselfIsNotedForSomebodyElse() throws {
+        let (host, container) = (cluster.hosts[0], cluster.containers[0])
+        let network = OverlayNetwork.bridged(["controlPlane": "external"])
+        let checked = network.with(["prevResult": try host.add(network, container)])
+        for address in ["10.6.1.2", "fd06::1:0:0:2"] {
+            #expect(try eventually { try host.run("ip neigh show dev cni-vx42").contains("\(address) lladdr") })
+        }
+        for key in ["ipv4.conf.cni-vx42.arp_accept", "ipv6.conf.cni-vx42.accept_untracked_na"] {
+            try host.run("sysctl -qw net.\(key)=0")
+            try host.call("CHECK", checked, container).failed(105, "does not note who announces itself", "reconcile")
+            #expect(try host.reconcile(network) == "vxlan.42: 1 changes\n")
+            try host.call("CHECK", checked, container).succeeded()
+        }
+        // A host that passes packets on tells everybody, and this one does not.
+        #expect(try host.run("sysctl -n net.ipv6.conf.all.forwarding") == "0\n")
+        let other = cluster.hosts[1]
+        try other.add(network.with(["neighSuppress": false]), cluster.containers[1])
+        #expect(try other.run("sysctl -n net.ipv4.conf.cni-vx42.arp_accept") == "0\n")
     }
 
     @Test func whoIsKnownIsNotAskedFor() throws {

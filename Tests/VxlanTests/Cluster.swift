@@ -7,7 +7,7 @@ import Testing
 
 /// Three hosts on one underlay, each with the addresses 192.168.9.N and fd09::N, and a container on each.
 final class Cluster: Sendable {
-    private let wire: ContainerNamespace
+    let wire: ContainerNamespace
     let hosts: [TestHost]
     let containers: [ContainerNamespace]
 

@@ -7,7 +7,7 @@ import Support
 final class Conversation {
     private var (client, server): (CInt, CInt) = (-1, -1)
 
-    /// Connects from one namespace to an address in another one; nothing if that takes more than three seconds.
+    /// Connects from one namespace to an address in another one; nothing if that takes longer than the kernel asks for a neighbour.
     init?(from first: ContainerNamespace, to address: String, in second: ContainerNamespace) throws {
         let listener = try second.inside { Endpoint.opened(address, SOCK_STREAM) }
         defer { close(listener) }
@@ -29,6 +29,13 @@ final class Conversation {
 
     /// Whether bytes get through in both directions, enough of them to fill packets.
     func goesOn() -> Bool { passes(client, server) && passes(server, client) }
+
+    /// The size of the largest segment that the first end sends.
+    var segment: Int {
+        var (segment, size) = (CInt(0), socklen_t(MemoryLayout<CInt>.size))
+        getsockopt(client, CInt(IPPROTO_TCP), TCP_MAXSEG, &segment, &size)
+        return Int(segment)
+    }
 
     private func passes(_ from: CInt, _ to: CInt) -> Bool {
         // Less than the buffers hold, because nobody reads while it is written.
@@ -91,7 +98,7 @@ private enum Endpoint {
     }
 
     static func limit(_ descriptor: CInt) {
-        var limit = timeval(tv_sec: 3, tv_usec: 0)
+        var limit = timeval(tv_sec: 10, tv_usec: 0)
         for option in [SO_SNDTIMEO, SO_RCVTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }

@@ -24,6 +24,7 @@ struct LifecycleTests {
         "routed": .routed(), "routed over IPv6": .routed(over: "fd09::"), "bridged": .bridged(),
         "direct": .routed(["directRouting": true]), "auto": .routed(["teardown": "auto"]),
         "bridged auto": .bridged(["teardown": "auto", "isGateway": true]),
+        "masquerading": .routed(["ipMasq": true]), "masquerading auto": .routed(["ipMasq": true, "teardown": "auto"]),
     ]
 
     private func state() throws -> String {
@@ -37,17 +38,16 @@ struct LifecycleTests {
         _ comment: Comment? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
     ) throws {
-        var after = try state()
-        for _ in 0..<15 where after != before {
-            try host.run("sleep 0.1")
+        var after = before
+        _ = try eventually {
             after = try state()
+            return after == before
         }
         let difference = UnifiedDiff(before, after).description
         #expect(difference == "", comment, sourceLocation: sourceLocation)
     }
 
     private func failAfterEachStep(_ network: OverlayNetwork, least: Int) throws {
-        try host.run("sleep 0.3")
         let before = try state()
         for step in 1...40 {
             let answer = try host.call("ADD", network, container, id: "c9", ["CNI_FAIL_AFTER_STEP": "\(step)"])
@@ -87,7 +87,7 @@ struct LifecycleTests {
         let processes = try [(container, "c1", failing), (other, "c2", [:])].map { container, id, variables in
             try host.space.inside { try host.process("ADD", network, container, id: id, variables).start() }
         }
-        let outcomes = try processes.map { try $0.finish(60) }
+        let outcomes = try processes.map { try $0.finish() }
         #expect(outcomes[1].exitCode == 0, "\(outcomes[1].stdoutText)")
         #expect(try host.reconcile(network) == "vxlan.1: all is as it is to be\n")
         #expect(try host.run("ip route").contains("10.5.1.0/24 dev cni-vx1"))
@@ -118,7 +118,9 @@ struct LifecycleTests {
         #expect(try host.run("ip route show proto 92") == "")
     }
 
-    @Test(arguments: ["auto", "bridged auto"]) func theLastOneTakesEverythingAlong(variant: String) throws {
+    @Test(arguments: ["auto", "bridged auto", "masquerading auto"]) func theLastOneTakesEverythingAlong(
+        variant: String
+    ) throws {
         let network = try #require(Self.variants[variant])
         let other = try ContainerNamespace()
         try host.run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
@@ -171,7 +173,7 @@ struct LifecycleTests {
                 try host.space.inside { try host.process(command, network, container, id: "c\(index)").start() }
             }
             for process in processes {
-                let outcome = try process.finish(60)
+                let outcome = try process.finish()
                 #expect(outcome.exitCode == 0, "\(outcome.stdoutText)")
             }
             if command == "ADD" { #expect(try host.leases().count == 40) }

@@ -130,6 +130,16 @@ struct ReconcileTests {
         try FileManager.default.removeItem(atPath: directory.path("host3.json"))
         #expect(try cluster.hosts[0].reconcile(network) == "vxlan.1: 5 changes\n")
         #expect(try !cluster.hosts[0].run("ip route").contains("10.5.3.0/24"))
+        // It comes back with another address.
+        try cluster.move(cluster.hosts[2], to: 33)
+        try write(3, at: 33)
+        for host in cluster.hosts { try host.reconcile(network) }
+        for (from, to) in [(0, 2), (2, 1)] { #expect(try reaches(from, to)) }
+        for host in cluster.hosts.prefix(2) {
+            let forwarding = try host.run("bridge fdb show dev vxlan.1")
+            #expect(forwarding.contains("dst 192.168.9.33 ") && !forwarding.contains("dst 192.168.9.3 "))
+            #expect(try host.reconcile(network) == allIsRight)
+        }
     }
 
     /// What somebody may do to a tunnel, and what CHECK says of it.
@@ -138,6 +148,11 @@ struct ReconcileTests {
         ("ip -6 route delete fd05:0:0:2::/64", "the route to fd05:0:0:2::/64 is missing"),
         (
             "ip route change 10.5.2.0/24 via 10.5.3.0 dev vxlan.1 onlink proto 92",
+            "the route to 10.5.2.0/24 is another one"
+        ),
+        // What the releases made that gave all routes one scope.
+        (
+            "ip route change 10.5.2.0/24 via 10.5.2.0 dev vxlan.1 onlink proto 92",
             "the route to 10.5.2.0/24 is another one"
         ),
         ("ip route add 10.5.77.0/24 dev vxlan.1 proto 92", "the route to 10.5.77.0/24 leads to nobody"),
@@ -156,6 +171,17 @@ struct ReconcileTests {
         ),
         ("bridge fdb delete MAC dev vxlan.1 dst 192.168.9.2", "the forwarding of MAC to 192.168.9.2 is missing"),
         ("bridge fdb replace MAC dev vxlan.1 dst 192.168.9.3", "the forwarding of MAC to 192.168.9.2 is another one"),
+        (
+            "bridge fdb replace MAC dev vxlan.1 dst 192.168.9.2 port 1234",
+            "the forwarding of MAC to 192.168.9.2 is another one"
+        ),
+        (
+            "bridge fdb replace MAC dev vxlan.1 dst 192.168.9.2 vni 77",
+            "the forwarding of MAC to 192.168.9.2 is another one"
+        ),
+        ("sysctl -qw net.ipv4.ip_forward=0", "ip_forward is 0"),
+        ("sysctl -qw net.ipv6.conf.all.forwarding=0", "net/ipv6/conf/all/forwarding is 0"),
+        ("sysctl -qw net.ipv6.conf.vxlan/1.disable_ipv6=1", "IPv6 is switched off"),
         ("ip address delete 10.5.1.0/32 dev vxlan.1", "the address 10.5.1.0/32 is missing"),
         ("ip address add 10.99.0.1/32 dev vxlan.1", "the address 10.99.0.1/32 leads to nobody"),
         ("ip link set vxlan.1 mtu 1300", "its MTU is 1300, not 1450"),
@@ -216,6 +242,8 @@ struct ReconcileTests {
         #expect(outcome.exitCode == 0, "\(outcome.stderrText)")
         #expect(try host.reconcile(.routed()) == allIsRight)
         let missing = PluginProcess(Executables.path("vxlan"), arguments: ["reconcile", "/nowhere"])
+        let help = try PluginProcess(Executables.path("vxlan"), arguments: ["reconcile", "--help"]).run()
+        #expect(help.exitCode == 1 && help.stderrText.contains("standard input"), "\(help.stderrText)")
         let refusal = try missing.run(in: host.space.namespace)
         #expect(refusal.exitCode == 1 && refusal.stderrText.contains("/nowhere"))
     }

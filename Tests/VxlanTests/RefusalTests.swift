@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import JSON
 import Support
 import Testing
@@ -17,6 +18,10 @@ struct RefusalTests {
         for name in ["eth0", "wire"] { try host.run("ip link set \(name) addrgenmode none up") }
         try host.run("ip address add 192.168.9.1/24 dev eth0")
         try host.run("ip address add fd09::1/64 dev eth0 nodad")
+        // The kernel notices a while later that the cable is plugged in, which is no change by a plugin.
+        for name in ["eth0", "wire"] {
+            try #require(try eventually { try host.run("ip link show \(name)").contains("state UP") })
+        }
     }
 
     /// A refusal by its place and by what is said of it.
@@ -45,6 +50,7 @@ struct RefusalTests {
         Case(key: "network", value: "10.77.0.0/16", sign: "subnet: 10.5.1.0/24 is not part of network"),
         Case(key: "subnet", value: "10.77.1.0/24", sign: "subnet: 10.77.1.0/24 is not part of network"),
         Case(key: "subnet", value: "10.5.2.128/25", sign: "overlaps 10.5.2.0/24 of peers[1].subnet"),
+        Case(key: "subnet", value: "10.5.7.0/24", sign: "subnet: 10.5.7.0/24 is not what the others know of this host"),
         Case(key: "mtu", value: 1451, sign: "mtu: 1451 is too much: eth0 has 1500, and the tunnel takes 50"),
         Case(key: "mtu", value: 1279, sign: "mtu: IPv6 needs 1280"),
         Case(key: "device", value: "a-name-that-is-too-long", sign: "device: "),
@@ -81,18 +87,55 @@ struct RefusalTests {
             sign: "backendData.VNI is 2, and this network's is 1"
         ),
         Case(key: "peers", value: [["publicIP": "192.168.9.1"]], sign: "subnet: it is missing"),
+        // Each host would give out all of the network.
+        Case(key: "peers", value: [["publicIP": "192.168.9.1"]], sign: "subnet: it is missing", isBridged: true),
     ]
 
     @Test(arguments: cases) func aConfigurationThatCannotWorkIsRefusedWithItsPlace(refusal: Case) throws {
         let network = refusal.isBridged ? OverlayNetwork.bridged() : .routed()
         let before = try host.state()
         try host.call("ADD", network.with([refusal.key: refusal.value]), container).failed(7, refusal.sign)
-        #expect(try host.state() == before)
+        let after = try host.state()
+        #expect(after == before, "\(after.difference(from: before))")
     }
 
-    @Test func masqueradingIsRefused() throws {
-        try host.call("ADD", .routed(["ipMasq": true]), container).failed(2, "ipMasq")
-        try host.call("STATUS", .routed(["ipMasq": true])).failed(2, "ipMasq")
+    @Test func aSubnetWithTheAddressOfAHostIsRefused() throws {
+        for (own, other, sign) in [
+            ("192.168.8.0/24", "192.168.9.0/25", "192.168.9.1/32 overlaps 192.168.9.0/25 of peers[1].subnet"),
+            ("192.168.9.0/30", "192.168.8.0/24", "192.168.9.1/32 overlaps 192.168.9.0/30 of subnet"),
+            ("192.168.8.0/24", "192.168.9.2/32", "192.168.9.2/32 overlaps 192.168.9.2/32 of peers[1].subnet"),
+        ] {
+            let peers: [JSON] = [
+                ["publicIP": "192.168.9.1", "subnet": .string(own)],
+                ["publicIP": "192.168.9.2", "subnet": .string(other)],
+            ]
+            let network = OverlayNetwork.routed(["network": "192.168.0.0/16", "peers": .array(peers)])
+            try host.call("ADD", network, container).failed(7, sign)
+        }
+    }
+
+    @Test(arguments: [0, 1]) func aHardwareAddressOfTwoHostsIsRefused(first: Int) throws {
+        var peers = (1...3).map { OverlayNetwork.peer($0) }
+        for index in [first, 2] {
+            if case .object(var peer) = peers[index] {
+                peer["vtepMAC"] = "02:00:00:00:00:77"
+                peers[index] = .object(peer)
+            }
+        }
+        let sign = "peers[2].vtepMAC: 02:00:00:00:00:77 is that of " + (first == 0 ? "this host" : "peers[1]")
+        try host.call("ADD", .routed(["peers": .array(peers)]), container).failed(7, sign)
+    }
+
+    @Test func aFileOfAHostThatLeadsNowhereIsRefused() throws {
+        let directory = try TemporaryDirectory()
+        let own = String(decoding: OverlayNetwork.peer(1).serialize(), as: UTF8.self)
+        try directory.write(own, to: "1.json")
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.path("2.json"),
+            withDestinationPath: directory.path("gone")
+        )
+        let network = OverlayNetwork.routed(["peers": nil, "peersDir": .string(directory.path)])
+        try host.call("ADD", network, container).failed(7, "2.json", "leads nowhere")
     }
 
     @Test func aNumberInUseIsNamedWithItsUser() throws {

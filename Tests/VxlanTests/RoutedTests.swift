@@ -88,7 +88,8 @@ struct RoutedTests {
         let routes = try host.run("ip route show proto 92").split(separator: "\n").map { $0.trimmed }
         #expect(
             Set(routes) == [
-                "10.5.2.0/24 via 10.5.2.0 dev vxlan.1 onlink", "10.5.3.0/24 via 10.5.3.0 dev vxlan.1 onlink",
+                "10.5.2.0/24 via 10.5.2.0 dev vxlan.1 scope 142 onlink",
+                "10.5.3.0/24 via 10.5.3.0 dev vxlan.1 scope 143 onlink",
             ]
         )
         #expect(try host.run("ip -6 route show proto 92").split(separator: "\n").count == 2)

@@ -69,7 +69,6 @@ final class TestHost: Sendable {
         }
         process.environment.merge(environment) { $1 }
         process.input = .bytes(JSON.object(network.members(on: self)).serialize())
-        process.limitSeconds = 60
         return process
     }
 

@@ -23,6 +23,8 @@ struct clibcurl_state {
     // What has come and was not consumed, good until the next call.
     const char *bytes;
     size_t count;
+    // How many of these bytes are whole lines.
+    size_t whole_lines;
 };
 
 // Opens a context, or returns null where there is no memory.
@@ -31,8 +33,8 @@ struct clibcurl *clibcurl_open(void);
 // Names the files for TLS; empty where the library's own certificates do, or none is asked for. They must live on.
 void clibcurl_trust(struct clibcurl *context, const char *authorities, const char *certificate, const char *key);
 
-// Starts a POST; what the transfer did before is forgotten. A limit of 0 lets the answer go on for ever. Returns false where
-// the library refuses.
+// Starts a POST; what the transfer did before is forgotten. A limit of 0 lets the answer go on for ever, line by line; a line
+// without an end breaks it off. Returns false where the library refuses.
 bool clibcurl_post(struct clibcurl *context, int transfer, const char *url, const char *token, const void *body,
                    size_t count, long limit_milliseconds, long connect_limit_milliseconds);
 

@@ -10,6 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// Before the kernel's header of the same structures, which leaves them out then.
+#include <netinet/in.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
+
 // A context of the library with its netlink socket, which belongs to the namespace of the thread that opened it.
 struct clibnftables;
 
@@ -36,9 +44,16 @@ struct clibnftables_answer clibnftables_run(struct clibnftables *context, const 
 // Closes the context; what the kernel has to wait for after a deletion it waits for behind the caller's back.
 void clibnftables_close(struct clibnftables *context);
 
-// How many rules a chain has and how many rules and elements lead to it, taken together; without libnftables, which would have
-// to read all that is in the table. -ENOENT if there is no such chain, else what the kernel said.
-int64_t clibnftables_chain_use(const char *table, const char *chain);
+// Opens a socket for questions that are asked without libnftables, which would have to read all that is in a table. Negative if
+// the kernel refuses: the error number, which is then the answer to every question.
+int clibnftables_socket_open(void);
+
+// Closes such a socket, if there is one.
+void clibnftables_socket_close(int descriptor);
+
+// How many rules a chain has and how many rules and elements lead to it, taken together. -ENOENT if there is no such chain, else
+// what the kernel said.
+int64_t clibnftables_chain_use(int descriptor, uint8_t family, const char *table, const char *chain);
 
 // What an element of a verdict map says.
 struct clibnftables_element {
@@ -48,8 +63,8 @@ struct clibnftables_element {
     char chain[260];
 };
 
-// Looks an element up by its key, as it lies in the kernel; without libnftables. -ENOENT if there is no such element.
-int clibnftables_element(const char *table, const char *map, const void *key, size_t size,
+// Looks an element up by its key, as it lies in the kernel. -ENOENT if there is no such element.
+int clibnftables_element(int descriptor, uint8_t family, const char *table, const char *map, const void *key, size_t size,
                          struct clibnftables_element *element);
 
 // Sends a batch of messages, numbered from 0 on; the last but one of them is to be acknowledged. Returns the first refusal.

@@ -15,6 +15,7 @@
 
 #include "offload.h"
 #include "probe.h"
+#include "service.h"
 
 // A file's identity, size and time of last modification: stat(2).
 struct linux_status {
@@ -47,6 +48,16 @@ struct linux_wait {
 // Files: open(2), read(2), write(2), pwrite(2), fstat(2). A directory of -1 stands for the working directory.
 int linux_open_at(int directory, const char *path, int flags, uint32_t mode);
 int linux_close(int descriptor);
+
+// Another descriptor of the same open file, closed on exec.
+int linux_duplicate(int descriptor);
+
+// Closes a netfilter socket without waiting. After a deletion, by whomever, the kernel makes the one who closes such a socket
+// wait some 15 ms until no packet uses what was deleted. Here the last reference to it is one in a message on a pair of unix
+// sockets, of which one end is in the same message: once both ends are closed only the kernel's own collector can reach
+// them, and since Linux 6.10 it does that on a thread of its own. Older kernels collect in the caller, which then waits as it
+// would have done anyway.
+void linux_close_later(int descriptor);
 long linux_read(int descriptor, void *buffer, size_t count);
 long linux_write(int descriptor, const void *buffer, size_t count);
 int linux_rewind(int descriptor);
@@ -80,6 +91,7 @@ void linux_unmap(void *address, size_t size);
 // Namespaces and mounts: ioctl_ns(2), setns(2), unshare(2), mount(2), umount2(2).
 bool linux_is_network_namespace(int descriptor);
 int linux_enter_network_namespace(int descriptor);
+int linux_enter_mount_namespace(int descriptor);
 int linux_unshare(bool network, bool mounts);
 int linux_mount(const char *source, const char *target, const char *type, bool bind, bool make_private, const char *data);
 int linux_unmount(const char *target);
@@ -111,6 +123,7 @@ void linux_expression_close(void *expression);
 
 // Time in nanoseconds, randomness, error texts, terminals.
 int64_t linux_monotonic_time(void);
+int64_t linux_boot_time(void);
 int64_t linux_real_time(void);
 int linux_random(void *buffer, size_t count);
 const char *linux_error_text(int number);

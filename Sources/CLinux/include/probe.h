@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 // Sends echo requests until one is answered: icmp(7). The address has 4 or 16 bytes in network order; the interface is
-// needed only for link-local ones. Returns the round trip in nanoseconds or the negated error number.
-int64_t linux_ping(const uint8_t *address, int length, uint32_t interface, int timeout_milliseconds);
+// needed only for link-local ones. With a size, the packets have it, IP header included, and must not be taken apart.
+// Returns the round trip in nanoseconds or the negated error number.
+int64_t linux_ping(const uint8_t *address, int length, uint32_t interface, int size, int timeout_milliseconds);
 
 // Opens a port on all addresses of one family; the socket stays in the calling thread's namespace.
 int linux_listen(bool version6, bool datagram, uint16_t port);

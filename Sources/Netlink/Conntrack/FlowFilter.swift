@@ -35,24 +35,8 @@ public struct FlowFilter: Sendable {
         toPort port: UInt16,
         of address: IPAddress? = nil
     ) {
-        change(transport, family) { $0.published[port, default: []].append(address) }
-    }
-
-    /// Adds the flows that began to another address or port and were translated to this address.
-    public mutating func addFlows(_ transport: Transport, translatedTo address: IPAddress) {
-        change(transport, address.family) { $0.containers.append(address) }
-    }
-
-    private mutating func change(
-        _ transport: Transport,
-        _ family: IPAddress.Family,
-        _ body: (inout FlowSelection) -> Void
-    ) {
-        if let index = selections.firstIndex(where: { $0.transport == transport && $0.family == family }) {
-            return body(&selections[index])
-        }
-        var selection = FlowSelection(transport: transport, family: family)
-        body(&selection)
-        selections.append(selection)
+        let found = selections.firstIndex { $0.transport == transport && $0.family == family }
+        if found == nil { selections.append(FlowSelection(transport: transport, family: family)) }
+        selections[found ?? selections.count - 1].published[port, default: []].append(address)
     }
 }

@@ -8,7 +8,6 @@ struct FlowPattern {
     let transport: UInt8
     var destination: IPAddress?
     var destinationPort: UInt16?
-    var replySource: IPAddress?
     /// The bits IPS_… that are compared, and what they must be.
     var statusMask: UInt32 = 0
     var status: UInt32 = 0
@@ -18,33 +17,24 @@ struct FlowPattern {
     /// Puts it into a message that lists or deletes flows.
     func put(into batch: inout MessageBatch) {
         // CTA_FILTER_F_CTA_IP_SRC and so on of the kernel's source, which no header exports.
-        let (source, destination, transport, destinationPort) = (1, 2, 8, 32) as (UInt32, UInt32, UInt32, UInt32)
+        let (destination, transport, destinationPort) = (2, 8, 32) as (UInt32, UInt32, UInt32)
         let original =
             transport | (self.destination == nil ? 0 : destination)
             | (self.destinationPort == nil ? 0 : destinationPort)
-        batch.nest(Int(CTA_FILTER.rawValue)) {
-            $0.put(Int(CTA_FILTER_ORIG_FLAGS.rawValue), original)
-            if replySource != nil { $0.put(Int(CTA_FILTER_REPLY_FLAGS.rawValue), source) }
-        }
+        batch.nest(Int(CTA_FILTER.rawValue)) { $0.put(Int(CTA_FILTER_ORIG_FLAGS.rawValue), original) }
         batch.nest(Int(CTA_TUPLE_ORIG.rawValue)) {
-            Self.put(self.destination, CTA_IP_V4_DST, CTA_IP_V6_DST, into: &$0)
+            if let address = self.destination {
+                let type = address.family == .v4 ? CTA_IP_V4_DST : CTA_IP_V6_DST
+                $0.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(Int(type.rawValue), address.bytes) }
+            }
             $0.nest(Int(CTA_TUPLE_PROTO.rawValue)) {
                 $0.put(Int(CTA_PROTO_NUM.rawValue), self.transport)
                 if let port = self.destinationPort { $0.put(Int(CTA_PROTO_DST_PORT.rawValue), port.bigEndian) }
             }
         }
-        if replySource != nil {
-            batch.nest(Int(CTA_TUPLE_REPLY.rawValue)) { Self.put(replySource, CTA_IP_V4_SRC, CTA_IP_V6_SRC, into: &$0) }
-        }
         if statusMask != 0 {
             batch.put(Int(CTA_STATUS.rawValue), status.bigEndian)
             batch.put(Int(CTA_STATUS_MASK.rawValue), statusMask.bigEndian)
         }
-    }
-
-    private static func put(_ address: IPAddress?, _ v4: ctattr_ip, _ v6: ctattr_ip, into batch: inout MessageBatch) {
-        guard let address else { return }
-        let type = Int(address.family == .v4 ? v4.rawValue : v6.rawValue)
-        batch.nest(Int(CTA_TUPLE_IP.rawValue)) { $0.put(type, address.bytes) }
     }
 }

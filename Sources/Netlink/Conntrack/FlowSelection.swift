@@ -9,14 +9,11 @@ struct FlowSelection {
     let family: IPAddress.Family
     /// The addresses at which each port is published; nothing stands for all.
     var published: [UInt16: [IPAddress?]] = [:]
-    /// The addresses that answer.
-    var containers: [IPAddress] = []
 
     /// Whether a flow is meant.
     func matches(_ flow: Flow) -> Bool {
         // An older kernel lists the flows of all protocols.
         guard flow.original.transport == transport.rawValue else { return false }
-        if !containers.isEmpty, flow.isTranslated, let end = flow.reply.source, containers.contains(end) { return true }
         guard let port = flow.original.destinationPort, let addresses = published[port],
             let destination = flow.original.destination
         else {
@@ -34,7 +31,6 @@ struct FlowSelection {
         let comparesPorts = transport != .sctp
         let comparesAddresses = family == .v4
         if !published.isEmpty, !comparesPorts { return nil }
-        if !containers.isEmpty, !comparesAddresses { return nil }
         if !comparesAddresses, published.contains(where: { $0.value.contains { $0 != nil } }) { return nil }
         var patterns: [FlowPattern] = []
         for (port, addresses) in published {
@@ -51,12 +47,6 @@ struct FlowSelection {
                 pattern.statusMask = pattern.status
                 patterns.append(pattern)
             }
-        }
-        for address in containers {
-            var pattern = FlowPattern(transport: transport.rawValue)
-            (pattern.status, pattern.statusMask) = (IPS_DST_NAT.rawValue, IPS_DST_NAT.rawValue)
-            pattern.replySource = address
-            patterns.append(pattern)
         }
         return patterns
     }

@@ -17,6 +17,8 @@ public struct ForwardingEntry: Hashable, Sendable {
     public var mac: MACAddress
     /// The host behind which the address is, in the table of a VXLAN device.
     public var destination: IPAddress?
+    /// The UDP port and the number of the tunnel by which the host is reached, if they are not the device's.
+    public var (port, identifier) = (UInt16?.none, UInt32?.none)
     /// The number of the interface.
     public var interface: UInt32
     /// Whose table it is.
@@ -47,11 +49,16 @@ public struct ForwardingEntry: Hashable, Sendable {
         self.mac = mac
         self.interface = interface
         destination = attributes.first(Int(NDA_DST))?.address
+        port = attributes.first(Int(NDA_PORT))?.value.integer(UInt16.self, at: 0)?.byteSwapped
+        identifier = attributes.first(Int(NDA_VNI))?.uint32
         table = flags & UInt8(NTF_SELF) != 0 ? .interface : .bridge
         // A bridge says NUD_NOARP of what was set by hand and does not belong to the host.
         let isLearnt = flags & UInt8(NTF_EXT_LEARNED) != 0
         isPermanent = state & UInt16(NUD_PERMANENT | NUD_NOARP) != 0 && !isLearnt
     }
+
+    /// Whether frames go to another port or into another tunnel than the device's.
+    public var leadsElsewhere: Bool { port != nil || identifier != nil }
 
     /// Whether it is for all that no other entry knows, of which there may be several.
     public var isForUnknown: Bool { mac.isZero }
@@ -77,6 +84,8 @@ extension MessageBatch {
     private mutating func put(_ entry: ForwardingEntry) {
         put(Int(NDA_LLADDR), entry.mac.bytes)
         if let destination = entry.destination { put(Int(NDA_DST), destination.bytes) }
+        if let port = entry.port { put(Int(NDA_PORT), port.byteSwapped) }
+        if let identifier = entry.identifier { put(Int(NDA_VNI), identifier) }
     }
 
     private static func header(_ entry: ForwardingEntry) -> ndmsg {

@@ -22,6 +22,9 @@ public struct InterfaceAddress: Equatable, Sendable {
     /// Whether another machine was found to have the address.
     public var hasFailed: Bool { flags & UInt32(IFA_F_DADFAILED) != 0 }
 
+    /// Whether new connections may begin with the address, and nobody means it to be replaced soon by another one.
+    public var isLasting: Bool { flags & UInt32(IFA_F_DEPRECATED | IFA_F_TEMPORARY) == 0 }
+
     /// Reads a message RTM_NEWADDR; nothing if it is another or is cut short.
     public init?(_ message: Message) {
         let payload = message.payload
@@ -47,6 +50,16 @@ public struct InterfaceAddress: Equatable, Sendable {
         self.flags = flags
         description = Array(payload)
         scope = payload[payload.startIndex + 3]
+    }
+
+    /// Reads the group of an answer to RTM_GETMULTICAST; nothing if it is of another interface or is cut short.
+    static func group(_ message: Message, of interface: UInt32) -> IPAddress? {
+        guard message.payload.integer(UInt32.self, at: 4) == interface else { return nil }
+        for attribute in message.attributes(after: MemoryLayout<ifaddrmsg>.size)
+        where attribute.type == Int(IFA_MULTICAST) {
+            return IPAddress(bytes: Array(attribute.value))
+        }
+        return nil
     }
 }
 

@@ -46,13 +46,30 @@ extension MessageBatch {
     ///
     /// A kernel without IPv6, or an interface whose MTU is too small for it, has nothing to change.
     public mutating func withholdLinkLocalAddress(_ name: String) {
-        begin("withhold the link-local address of \(name)", RTM_NEWLINK, 0, ifinfomsg())
-        put(IFLA_IFNAME, name)
-        nest(IFLA_AF_SPEC) { families in
-            families.nest(Int(AF_INET6)) {
-                $0.put(IFLA_INET6_ADDR_GEN_MODE, UInt8(IN6_ADDR_GEN_MODE_NONE.rawValue))
-            }
+        setFamily("withhold the link-local address of \(name)", name, AF_INET6) {
+            $0.put(IFLA_INET6_ADDR_GEN_MODE, UInt8(IN6_ADDR_GEN_MODE_NONE.rawValue))
         }
+    }
+
+    /// Adds that the kernel announces an interface's IPv4 addresses when it goes up, or its hardware address is set: arp_notify.
+    ///
+    /// Not by /proc/sys, where the kernel passes over an entry of each other namespace on the way to that of this one.
+    public mutating func announceAddresses(_ name: String) {
+        setFamily("have \(name) announce its addresses", name, AF_INET) {
+            $0.nest(IFLA_INET_CONF) { $0.put(IPV4_DEVCONF_ARP_NOTIFY, UInt32(1)) }
+        }
+    }
+
+    /// Adds a change of what an address family does on an interface, which may be without that family.
+    private mutating func setFamily(
+        _ operation: String,
+        _ name: String,
+        _ family: Int32,
+        _ settings: (inout MessageBatch) -> Void
+    ) {
+        begin(operation, RTM_NEWLINK, 0, ifinfomsg())
+        put(IFLA_IFNAME, name)
+        nest(IFLA_AF_SPEC) { $0.nest(Int(family), settings) }
         forgive(EAFNOSUPPORT)
     }
 

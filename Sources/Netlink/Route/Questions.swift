@@ -39,6 +39,14 @@ extension MessageBatch {
         beginDump("list the addresses", RTM_GETADDR, header)
     }
 
+    /// Asks for the groups of IPv6 in which an interface is.
+    @inline(never)
+    mutating func askForGroups(of interface: UInt32) {
+        var header = ifaddrmsg()
+        (header.ifa_family, header.ifa_index) = (UInt8(AF_INET6), interface)
+        beginDump("list the groups", RTM_GETMULTICAST, header)
+    }
+
     /// Asks for the routes of a family, or only for those in a table that somebody made.
     @inline(never)
     mutating func askForRoutes(_ family: IPAddress.Family, table: UInt8 = 0, origin: UInt8 = 0) {
@@ -63,6 +71,10 @@ extension MessageBatch {
         beginDump("list the neighbours", RTM_GETNEIGH, ndmsg())
         put(Int(NDA_IFINDEX), interface)
     }
+
+    /// Asks for the tables of neighbours.
+    @inline(never)
+    mutating func askForNeighbourTables() { beginDump("list the tables of neighbours", RTM_GETNEIGHTBL, ndtmsg()) }
 
     /// Asks for the forwarding entries of an interface.
     @inline(never)

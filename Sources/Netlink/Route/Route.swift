@@ -21,6 +21,8 @@ public struct Route: Hashable, Sendable {
     public var scope: UInt8 = 0
     /// Who made it: the number of a routing protocol; 3 stands for those that are made by hand.
     public var origin = UInt8(RTPROT_BOOT)
+    /// Whether packets go anywhere: a route may also say that they are to be dropped or refused.
+    public private(set) var isUnicast = true
     /// Whether the next hop is on the link although no address of the interface says so.
     public var isOnLink = false
     /// The largest packet in bytes, if it is less than the interface's.
@@ -49,6 +51,7 @@ public struct Route: Hashable, Sendable {
         table = UInt32(payload[payload.startIndex + 4])
         origin = payload[payload.startIndex + 5]
         scope = payload[payload.startIndex + 6]
+        isUnicast = payload[payload.startIndex + 7] == UInt8(RTN_UNICAST)
         isOnLink = (payload.integer(UInt32.self, at: 8) ?? 0) & UInt32(RTNH_F_ONLINK) != 0
         for attribute in message.attributes(after: MemoryLayout<rtmsg>.size) {
             switch attribute.type {

@@ -13,12 +13,16 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
         RouteSocket(socket: try .open(protocol: NETLINK_ROUTE))
     }
 
+    /// The number of the socket, by which the kernel tells who asked for something.
+    var port: UInt32 { socket.port }
+
     private init(socket: consuming NetlinkSocket<Failure>) { self.socket = socket }
 
     /// Sends a batch; the first message that the kernel refuses is the error.
     public mutating func send(_ batch: consuming MessageBatch) throws(Failure) { try socket.send(batch) }
 
     /// The interface of a name, or nothing if there is none.
+    @inline(never)
     public mutating func link(named name: String) throws(Failure) -> Link? {
         var batch = MessageBatch()
         batch.askForLink(name)
@@ -26,6 +30,7 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
     }
 
     /// The interface of a number, or nothing if there is none.
+    @inline(never)
     public mutating func link(index: UInt32) throws(Failure) -> Link? {
         var batch = MessageBatch()
         batch.askForLink(index)
@@ -83,6 +88,13 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
         return try socket.list(batch).compactMap { InterfaceAddress($0) }
     }
 
+    /// The multicast groups of IPv6 in which an interface is: ip -6 maddress.
+    public mutating func groups(of interface: UInt32) throws(Failure) -> [IPAddress] {
+        var batch = MessageBatch()
+        batch.askForGroups(of: interface)
+        return try socket.list(batch).compactMap { InterfaceAddress.group($0, of: interface) }
+    }
+
     /// The routes of one family, in all tables.
     public mutating func routes(_ family: IPAddress.Family) throws(Failure) -> [Route] {
         var batch = MessageBatch()
@@ -119,6 +131,13 @@ public struct RouteSocket<Failure: SystemFailure>: ~Copyable {
         var batch = MessageBatch()
         batch.askForNeighbours(on: interface)
         return try socket.list(batch).compactMap { Neighbour($0) }.filter { $0.interface == interface }
+    }
+
+    /// The kernel's tables of neighbours, of both families.
+    public mutating func neighbourTables() throws(Failure) -> [NeighbourTable] {
+        var batch = MessageBatch()
+        batch.askForNeighbourTables()
+        return try socket.list(batch).compactMap { NeighbourTable($0) }
     }
 
     /// The forwarding entries of an interface, in its own table and in that of its bridge.

@@ -114,8 +114,10 @@ extension MessageBatch {
 
 extension Attribute {
     /// The value as an address of 4 or 16 bytes.
+    @inline(never)
     var address: IPAddress? { IPAddress(bytes: Array(value)) }
 
     /// The value as a hardware address.
+    @inline(never)
     var mac: MACAddress? { MACAddress(bytes: Array(value)) }
 }

@@ -18,15 +18,16 @@ struct Envelope {
     let isInterrupted: Bool
     let content: Content
 
-    /// Splits what was received into messages, leaving out what is meant for another port.
+    /// Splits what was received into messages, leaving out what is meant for another port than ours, unless that is 0.
     static func parse(_ bytes: ArraySlice<UInt8>, port: UInt32) -> [Envelope] {
         var envelopes: [Envelope] = []
         var rest = bytes
         while rest.count >= 16, let length = rest.integer(UInt32.self, at: 0), length >= 16, Int(length) <= rest.count {
             let message = rest.prefix(Int(length))
             rest = rest.dropFirst((Int(length) + 3) & ~3)
-            // Port 0 is that of events, which go to nobody in particular.
-            guard let addressee = message.integer(UInt32.self, at: 12), addressee == port || addressee == 0,
+            // Port 0 is that of messages that go to nobody in particular.
+            guard let addressee = message.integer(UInt32.self, at: 12),
+                addressee == port || addressee == 0 || port == 0,
                 let envelope = Envelope(message)
             else {
                 continue

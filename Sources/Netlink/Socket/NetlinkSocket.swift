@@ -9,11 +9,14 @@ import Linux
 /// container once, opens a socket there, and works with two sockets from then on.
 @safe public struct NetlinkSocket<Failure: SystemFailure>: ~Copyable {
     private let socket: OpaquePointer
-    private let port: UInt32
+    /// The number of the socket, by which the kernel tells who asked for something; 0 if it is for events, which bear the number
+    /// of whoever caused them.
+    let port: UInt32
     private var sequence: UInt32 = 1
     // As large as the kernel makes a message of a list, and not touched beyond what arrives.
     private static var capacity: Int { 32768 }
     private let buffer: UnsafeMutableRawPointer
+    private let isOfNetfilter: Bool
 
     /// Opens a socket in the namespace of the calling thread.
     ///
@@ -33,17 +36,26 @@ import Linux
             // Older kernels lack some of them, and then only say less.
             _ = unsafe mnl_socket_setsockopt(socket, option, &on, 4)
         }
-        return unsafe NetlinkSocket(socket: socket)
+        return unsafe NetlinkSocket(
+            socket: socket,
+            isOfNetfilter: family == NETLINK_NETFILTER,
+            isForEvents: groups != 0
+        )
     }
 
-    private init(socket: OpaquePointer) {
+    private init(socket: OpaquePointer, isOfNetfilter: Bool, isForEvents: Bool) {
+        self.isOfNetfilter = isOfNetfilter
         unsafe self.socket = unsafe socket
         unsafe buffer = .allocate(byteCount: Self.capacity, alignment: 4)
-        unsafe port = mnl_socket_get_portid(socket)
+        port = unsafe isForEvents ? 0 : mnl_socket_get_portid(socket)
     }
 
     deinit {
-        _ = unsafe mnl_socket_close(socket)
+        if isOfNetfilter {
+            NetfilterSocket.close(descriptor) { _ = unsafe mnl_socket_close(socket) }
+        } else {
+            _ = unsafe mnl_socket_close(socket)
+        }
         unsafe buffer.deallocate()
     }
 

@@ -51,15 +51,18 @@ public struct Attribute: Sendable {
     public let value: ArraySlice<UInt8>
 
     /// The value as a number in the machine's order, if it is long enough.
+    @inline(never)
     public var uint32: UInt32? { value.integer(UInt32.self, at: 0) }
 
     /// The value as a number in the machine's order, if it is long enough.
+    @inline(never)
     public var uint16: UInt16? { value.integer(UInt16.self, at: 0) }
 
     /// The value as a single byte.
     public var uint8: UInt8? { value.first }
 
     /// The value as a text, up to its zero byte.
+    @inline(never)
     public var text: String { String(decoding: value.prefix { $0 != 0 }, as: UTF8.self) }
 
     /// The attributes that this one holds.

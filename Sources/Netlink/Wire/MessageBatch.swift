@@ -111,6 +111,7 @@ import CLibMNL
     }
 
     /// Puts an attribute of a text that ends with a zero byte.
+    @inline(never)
     mutating func put(_ type: Int, _ text: String) { put(type, Array(text.utf8) + [0]) }
 
     /// Puts an attribute of bytes.

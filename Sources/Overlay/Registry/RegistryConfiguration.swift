@@ -43,7 +43,6 @@ public struct RegistryConfiguration: Equatable, Sendable {
         }
         self.pools = pools
         let data = try node.member("Backend")
-        mtu = try data?.integer("MTU", in: 0...65535).flatMap { $0 == 0 ? nil : UInt32($0) }
         switch try data?.string("Type") ?? "udp" {
         case "vxlan":
             let identifier = try data?.integer("VNI", in: 1...0xFF_FFFF) ?? 1
@@ -54,10 +53,22 @@ public struct RegistryConfiguration: Equatable, Sendable {
                 port: port == 0 ? 8472 : UInt16(port),
                 direct: try data?.bool("DirectRouting") ?? false
             )
-        case "host-gw": backend = .hostGateway
+        case "host-gw":
+            // The others would have subnets of IPv6, and nobody a way there.
+            if pools.count > 1 {
+                throw node.fails(
+                    "EnableIPv6: host-gw leads over the hosts' addresses, which are published in one version of IP only; "
+                        + "set EnableIPv6 to false, or Backend.Type to vxlan"
+                )
+            }
+            backend = .hostGateway
         case let type:
             throw node.fails("Backend.Type: \"\(type)\" is neither vxlan nor host-gw, which this host can do")
         }
+        mtu = try data?.integer("MTU", in: 0...65535).flatMap { $0 == 0 ? nil : UInt32($0) }
+        // The kernel has no IPv4 on an interface below 68 and no IPv6 below 1280, and the tunnel's own headers come on top.
+        let least: UInt32 = (pools.count == 1 ? 68 : 1280) + (backend == .hostGateway ? 0 : 50)
+        if let mtu, mtu < least { throw node.fails("Backend.MTU: must be at least \(least), not \(mtu)") }
     }
 
     /// Whether subnets are what a host of this network has.
@@ -66,11 +77,12 @@ public struct RegistryConfiguration: Equatable, Sendable {
         return zip(pools, subnets).allSatisfy { $0.contains($1) }
     }
 
-    /// Subnets that nobody has; nothing if there are none.
-    public func choose(besides used: [Prefix], _ entropy: UInt64) -> [Prefix]? {
+    /// Subnets that nobody has, of those that this host had each that still fits; nothing if there are none.
+    public func choose(besides used: [Prefix], keeping old: [Prefix] = [], _ entropy: UInt64) -> [Prefix]? {
         var subnets: [Prefix] = []
         for pool in pools {
-            guard let subnet = pool.choose(besides: used, entropy) else { return nil }
+            let kept = old.first { own in pool.contains(own) && !used.contains { $0.overlaps(own) } }
+            guard let subnet = kept ?? pool.choose(besides: used, entropy) else { return nil }
             subnets.append(subnet)
         }
         return subnets

@@ -17,8 +17,10 @@ public struct RegistryFile: Sendable {
     public var publicIP: IPAddress
     /// The tunnel, or the interface of the underlay where there is none.
     public var device: String
-    /// When the subnet is lost unless the registry is heard of again, in seconds since 1970; nothing if never.
-    public var expires: Int64?
+    /// When the registry last heard of this host.
+    public var heard: RegistryWord
+    /// How many seconds later the subnet is lost, unless the registry hears of this host again; nothing if never.
+    public var lasts: Int64?
 
     /// Describes what this host has.
     public init(
@@ -27,10 +29,12 @@ public struct RegistryFile: Sendable {
         mtu: UInt32,
         publicIP: IPAddress,
         device: String,
-        expires: Int64?
+        heard: RegistryWord,
+        lasts: Int64?
     ) {
         (self.networks, self.subnets, self.mtu) = (networks, subnets, mtu)
-        (self.publicIP, self.device, self.expires) = (publicIP, device, expires)
+        (self.publicIP, self.device) = (publicIP, device)
+        (self.heard, self.lasts) = (heard, lasts)
     }
 
     /// Where the file of a network is.
@@ -58,12 +62,13 @@ public struct RegistryFile: Sendable {
         }
         let file: RegistryFile
         do throws(ConfigError) { file = try RegistryFile(bytes, path: path) } catch { throw .configuration(error) }
-        let now = Clock.realNanoseconds() / 1_000_000_000
-        if let expires = file.expires, expires <= now {
+        let age = file.heard.age
+        if let lasts = file.lasts, age >= lasts {
             throw CNIError(
-                missing,
+                missing == .notReady ? .limited : missing,
                 "this host's subnet of \(network) has expired",
-                "overlayd could not renew it in time (\(path)), and another host may have it now"
+                "overlayd last reached the registry \(age) s ago, and \(lasts) s was the limit (\(path)): is it running, "
+                    + "and is the registry there? another host may have the subnet now"
             )
         }
         return file
@@ -77,13 +82,15 @@ public struct RegistryFile: Sendable {
         guard let publicIP = try node.address("publicIP"), let mtu = try node.integer("mtu", in: 68...65535) else {
             throw node.fails("it is not complete")
         }
+        guard let heard = try node.member("heard") else { throw node.fails("heard is missing; restart overlayd") }
         self.init(
             networks: try node.prefixes("network"),
             subnets: try node.prefixes("subnet"),
             mtu: UInt32(mtu),
             publicIP: publicIP,
             device: try node.string("device") ?? "",
-            expires: try node.integer("expires", in: 0...Int64.max)
+            heard: try RegistryWord(heard),
+            lasts: try node.integer("lasts", in: 0...Int64.max)
         )
     }
 
@@ -93,14 +100,19 @@ public struct RegistryFile: Sendable {
             .init("network", .string(networks.map { $0.description }.joined(separator: ","))),
             .init("subnet", .string(subnets.map { $0.description }.joined(separator: ","))),
             .init("mtu", .int(Int(mtu))), .init("publicIP", .string(publicIP.description)),
-            .init("device", .string(device)),
+            .init("device", .string(device)), .init("heard", heard.json),
         ])
-        if let expires { object.append("expires", .number("\(expires)")) }
+        if let lasts { object.append("lasts", .number("\(lasts)")) }
         return JSON.object(object).serialize(indent: 4) + [UInt8(ascii: "\n")]
     }
 
     /// The same for everybody who reads Flannel's file.
     public func environment(masquerades: Bool) -> [UInt8] {
+        Self.environment(networks, subnets) + Array("FLANNEL_MTU=\(mtu)\nFLANNEL_IPMASQ=\(masquerades)\n".utf8)
+    }
+
+    /// With what Flannel's file begins for a host.
+    public static func environment(_ networks: [Prefix], _ subnets: [Prefix]) -> [UInt8] {
         var text = ""
         for (network, subnet) in zip(networks, subnets) {
             let family = network.address.family == .v4 ? "" : "IPV6_"
@@ -108,6 +120,6 @@ public struct RegistryFile: Sendable {
             text += "FLANNEL_\(family)NETWORK=\(network.description)\n"
             text += "FLANNEL_\(family)SUBNET=\(gateway.description)/\(subnet.length)\n"
         }
-        return Array("\(text)FLANNEL_MTU=\(mtu)\nFLANNEL_IPMASQ=\(masquerades)\n".utf8)
+        return Array(text.utf8)
     }
 }

@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import JSON
+import Linux
 
 /// What a registry says of a host: the part of the network that it has, and how it is reached, in Flannel's format.
 public struct RegistryLease: Equatable, Sendable {
@@ -31,7 +32,8 @@ public struct RegistryLease: Equatable, Sendable {
         do { json = try JSON.parse(value) } catch { throw ConfigError(path: key, problem: error.description) }
         let node = ConfigNode(json, path: key)
         guard let address = try node.address("PublicIP") else { throw node.fails("PublicIP is missing") }
-        if address.isUnspecified || address.isMulticast || address.isLoopback {
+        let isForAll = address.family == .v4 && address.bits == UInt128(UInt32.max)
+        if address.isUnspecified || address.isMulticast || address.isLoopback || isForAll {
             throw node.fails("PublicIP: \(address.description) is not the address of a host")
         }
         self.init(subnets: subnets, publicIP: address, backend: try node.string("BackendType") ?? "")

@@ -37,18 +37,35 @@ public struct RegistryPlace: Sendable {
         for subnet in lease.subnets where subnets.contains(where: { $0.overlaps(subnet) }) {
             return "\(subnet.description) overlaps this host's own subnet"
         }
-        if lease.publicIP == underlay.local { return "it has this host's address" }
+        for address in [underlay.local, lease.publicIP] where lease.subnets.contains(where: { $0.contains(address) }) {
+            return "its subnet contains \(address.description), the address of a host"
+        }
+        if underlay.addresses.contains(where: { $0.prefix.address == lease.publicIP }) {
+            return "it has this host's address \(lease.publicIP.description)"
+        }
+        if underlay.isNobody(lease.publicIP) {
+            return "\(lease.publicIP.description) stands for all hosts of the link \(underlay.link.name)"
+        }
         if lease.publicIP.family != underlay.local.family {
             return "\(lease.publicIP.description) is of another version of IP than \(underlay.local.description)"
         }
         switch backend {
         case .vxlan(let identifier, _, _):
-            guard let number = lease.identifier, number != identifier else { return nil }
-            return "its VNI is \(number), and this network's is \(identifier)"
+            if let number = lease.identifier, number != identifier {
+                return "its VNI is \(number), and this network's is \(identifier)"
+            }
+            guard let mac = end(of: lease), mac == .following(underlay.local, in: identifier) else { return nil }
+            return mac.description + " is that of this host's end of the tunnel"
         case .hostGateway:
             if underlay.isOnLink(lease.publicIP) { return nil }
             return "\(lease.publicIP.description) is not on the link \(underlay.link.name), as host-gw needs it"
         }
+    }
+
+    /// The hardware address of a host's end of the tunnel, which follows from its address unless it says so; nothing without one.
+    public func end(of lease: RegistryLease) -> MACAddress? {
+        guard case .vxlan(let identifier, _, _) = backend else { return nil }
+        return lease.vtepMAC ?? .following(lease.publicIP, in: identifier)
     }
 
     /// What leads to a host.
@@ -63,6 +80,17 @@ public struct RegistryPlace: Sendable {
                 entries.direct.append((subnet, lease.publicIP))
             }
             return entries
+        }
+    }
+}
+
+extension Underlay {
+    /// Whether an address of the link is that of the network itself or of all its hosts.
+    fileprivate func isNobody(_ address: IPAddress) -> Bool {
+        addresses.contains { own in
+            let network = own.prefix
+            guard own.interface == link.index, address.family == .v4, network.length < 31 else { return false }
+            return address == network.network || address == network.last
         }
     }
 }

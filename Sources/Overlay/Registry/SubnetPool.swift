@@ -16,15 +16,33 @@ public struct SubnetPool: Equatable, Sendable {
     init?(_ node: ConfigNode, _ start: String, defaultLength: Int) throws(ConfigError) {
         guard let text = try node.string("\(start)Network") else { return nil }
         guard let network = Prefix(text)?.masked, (network.address.family == .v6) == !start.isEmpty else {
+            if IPAddress(text) != nil {
+                throw node.fails(
+                    "\(start)Network: \"\(text)\" lacks its length, such as \(text)/\(start.isEmpty ? 16 : 48)"
+                )
+            }
             throw node.fails("\(start)Network: \"\(text)\" is not a network of its family")
         }
         self.network = network
-        let widest = Int64(network.length + 1)
-        // As Flannel has it: a host's subnet is at least a quarter of a small network.
-        let natural = network.length > defaultLength - 2 ? network.length + 2 : defaultLength
-        guard natural <= network.hostLength else { throw node.fails("\(start)Network: \(text) has no room for hosts") }
-        let given = try node.integer("\(start)SubnetLen", in: widest...Int64(network.hostLength - 2))
-        length = given.map { Int($0) } ?? natural
+        // As Flannel has it: four subnets of four addresses each, for the first one is not given out.
+        guard network.length <= network.hostLength - 4 else {
+            throw node.fails(
+                "\(start)Network: \(text) has no room for hosts; /\(network.hostLength - 4) is the smallest"
+            )
+        }
+        let longest = Int64(network.hostLength - 2)
+        // 0 leaves it to us, as if it were not there.
+        if let given = try node.integer("\(start)SubnetLen", in: 0...longest), given != 0 {
+            guard given > network.length else {
+                throw node.fails(
+                    "\(start)SubnetLen: must be between \(network.length + 1) and \(longest), not \(given)"
+                )
+            }
+            length = Int(given)
+        } else {
+            // A host's subnet is at least a quarter of a small network.
+            length = max(defaultLength, network.length + 2)
+        }
         let step = UInt128(1) << UInt128(network.hostLength - length)
         func bound(_ key: String, _ natural: UInt128) throws(ConfigError) -> UInt128 {
             guard let text = try node.string(key), !text.isEmpty else { return natural }

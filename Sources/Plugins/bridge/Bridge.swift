@@ -22,14 +22,14 @@ struct Bridge: Plugin {
         try request.awaitOtherADDs(in: netns, undo: &undo)
         var inside = try ContainerInterface.open(attachment, in: netns)
         var host = try Kernel.open()
-        try VethPair.refuseExisting(attachment, &host)
+        try pair.refuseExisting(&host)
 
         // Another process, which finds the addresses while this one makes the links.
         let ipam = try request.ipam()
         var leasing = try ipam?.startAdd()
         if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
 
-        let device = BridgeDevice(configuration.settings, ownPort: attachment.hostInterface)
+        let device = BridgeDevice(configuration.settings, ownPort: pair.hostName)
         let bridge = try device.attach(pair, in: netns, &host, undo: &undo)
         // Before the container's end goes up, so that no frame escapes.
         if configuration.macspoofchk { try SpoofCheck(attachment).add(pair.containerMAC, undo: &undo) }
@@ -45,18 +45,13 @@ struct Bridge: Plugin {
             try Masquerade(attachment).add(result.ips.map { $0.address }, backend, undo: &undo)
         }
         let port = try device.waitForPort(
-            attachment.hostInterface,
+            pair.hostName,
             isUsed: !configuration.disableContainerInterface,
             &host
         )
         if !result.ips.isEmpty { try inside.announce(pair.containerMAC) }
 
-        let mac = pair.containerMAC.description
-        result.interfaces = [
-            Interface(try host.link(named: bridge.name) ?? bridge),
-            Interface(port),
-            Interface(name: attachment.interface, mac: mac, sandbox: request.netns, mtu: port.mtu),
-        ]
+        result.interfaces = try device.interfaces(bridge, port, pair, sandbox: request.netns, &host)
         if let gateway { result.interfaces.append(Interface(gateway)) }
         if !configuration.dns.isEmpty { result.dns = configuration.dns }
         return result
@@ -111,14 +106,7 @@ struct Bridge: Plugin {
     func status(_ request: Request<BridgeConfiguration>) throws(CNIError) {
         try request.ipam()?.status()
         var host = try Kernel.open()
-        let name = request.configuration.bridge
-        if let link = try host.link(named: name), link.kind != "bridge" {
-            throw CNIError(
-                .notReady,
-                "\"\(name)\" already exists but is not a bridge",
-                "it is a \"\(link.kind)\" interface"
-            )
-        }
+        _ = try BridgeDevice.find(request.configuration.bridge, &host)
         if request.configuration.macspoofchk { try SpoofCheck.probe() }
         if let backend = request.configuration.masquerade { try Masquerade.probe(backend) }
     }

@@ -41,7 +41,7 @@ struct SpoofCheck {
     /// Lets only frames with this address through that come from the container.
     func add(_ mac: MACAddress, undo: inout UndoStack) throws(CNIError) {
         try CNIError.rules { () throws(RulesError) in
-            try Self.table.add(attachment, belongings(mac)) { _ in true }
+            try Self.table.add(attachment, belongings(mac), yields: SharedTable.everybody)
         }
         let check = self
         try undo.push("remove the spoof check of " + attachment.hostInterface) { () throws(CNIError) in

@@ -23,12 +23,8 @@ struct Admission {
 
     private var firewalld: FirewalldBackend { FirewalldBackend(attachment, zone: configuration.zone) }
 
-    private var usesFirewalld: Bool {
-        configuration.backend == .firewalld || configuration.backend == nil && FirewalldBackend.isRunning
-    }
-
     func add(_ addresses: [Prefix], undo: inout UndoStack) throws(CNIError) {
-        if usesFirewalld { return try firewalld.add(addresses, undo: &undo) }
+        if configuration.usesFirewalld { return try firewalld.add(addresses, undo: &undo) }
         for family in Self.families {
             let own = addresses.filter { $0.address.family == family }
             if own.isEmpty { continue }
@@ -45,7 +41,7 @@ struct Admission {
     }
 
     private func chains(_ tables: IPTables) -> AdmissionChains {
-        AdmissionChains(attachment, tables, adminChain: configuration.adminChain)
+        AdmissionChains(attachment, tables, configuration)
     }
 
     /// Removes what lets packets pass, with the given addresses also what the reference made.
@@ -78,7 +74,7 @@ struct Admission {
     }
 
     func check(_ addresses: [Prefix]) throws(CNIError) {
-        if usesFirewalld { return try firewalld.check(addresses) }
+        if configuration.usesFirewalld { return try firewalld.check(addresses) }
         for family in Self.families {
             let own = addresses.filter { $0.address.family == family }
             if own.isEmpty { continue }
@@ -87,7 +83,7 @@ struct Admission {
     }
 
     func probe() throws(CNIError) {
-        if usesFirewalld { return try firewalld.probe() }
+        if configuration.usesFirewalld { return try firewalld.probe() }
         guard configuration.backend == .iptables, !IPTables(.v4).isInstalled else { return }
         throw CNIError(.notReady, "cannot let packets pass", "backend is iptables, which is not installed")
     }

@@ -10,7 +10,7 @@ import Rules
 /// The reference's chains in table filter: FORWARD leads to them first, so that no other rule stops what they accept.
 ///
 /// Each rule bears its attachment's name as a comment, by which DEL and GC know it. Besides what the reference accepts,
-/// packets to a published port are: whoever publishes one wants them.
+/// packets to a published port are: whoever publishes one wants them. So are those from networks that are named.
 struct AdmissionChains {
     static var forward: String { "CNI-FORWARD" }
     private static var filter: String { "filter" }
@@ -20,11 +20,13 @@ struct AdmissionChains {
     private let attachment: Attachment
     private let tables: IPTables
     private let adminChain: String
+    private let admitFrom: [Prefix]
 
-    init(_ attachment: Attachment, _ tables: IPTables, adminChain: String) {
+    init(_ attachment: Attachment, _ tables: IPTables, _ configuration: FirewallConfiguration) {
         self.attachment = attachment
         self.tables = tables
-        self.adminChain = adminChain
+        adminChain = configuration.adminChain
+        admitFrom = configuration.admitFrom
     }
 
     /// Adds what is missing.
@@ -67,29 +69,53 @@ struct AdmissionChains {
 
     private func isOwn(_ rule: String) -> Bool { rule.mentions(comment) }
 
-    private func rules(_ addresses: [Prefix]) -> [String] {
-        var rules: [String] = []
+    /// Packets that a rule lets pass; no address stands for any.
+    private struct Passage {
+        var source: String?
+        var destination: String?
+        var condition = ""
+    }
+
+    /// What is let pass for containers with the addresses.
+    private func passages(_ addresses: [Prefix]) -> [Passage] {
+        var passages: [Passage] = []
         for prefix in addresses {
-            let address = prefix.address.description
-            let mark = joined(" -m comment --comment ", comment)
-            rules.append(
-                joined(
-                    "-A ",
-                    Self.forward,
-                    " -d ",
-                    address,
-                    mark,
-                    " -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
-                )
+            let host = Self.host(prefix.address)
+            passages.append(
+                Passage(destination: host, condition: " -m conntrack --ctstate RELATED,ESTABLISHED,DNAT")
             )
-            rules.append(joined("-A ", Self.forward, " -s ", address, mark, " -j ACCEPT"))
+            passages.append(Passage(source: host))
+            for network in admitFrom where network.address.family == tables.family {
+                // What iptables lists does not name the network of all addresses.
+                let source = network.length == 0 ? nil : network.description
+                passages.append(Passage(source: source, destination: host))
+                guard tables.family == .v6 else { continue }
+                // Where packets within a bridge come by, so do the neighbours' questions who has the address.
+                let group = Self.host(prefix.address.solicitedNodeGroup)
+                passages.append(Passage(source: source, destination: group))
+            }
         }
-        return rules
+        return passages
+    }
+
+    /// The address as iptables lists it.
+    private static func host(_ address: IPAddress) -> String {
+        joined(address.description, "/", String(address.family.hostLength))
+    }
+
+    private func rules(_ addresses: [Prefix]) -> [String] {
+        let mark = joined(" -m comment --comment ", comment)
+        return passages(addresses).map { passage in
+            var rule = "-A " + Self.forward
+            if let source = passage.source { rule += " -s " + source }
+            if let destination = passage.destination { rule += " -d " + destination }
+            return joined(rule, mark, passage.condition, " -j ACCEPT")
+        }
     }
 
     /// Removes the attachment's rules, and those that the reference made for the addresses.
     func remove(_ addresses: [Prefix]) throws(CNIError) {
-        let hosts = addresses.map { joined($0.address.description, "/", String($0.hostLength)) }
+        let hosts = addresses.map { Self.host($0.address) }
         try remove { rule in
             if isOwn(rule) { return true }
             guard rule.value(of: "--comment") == nil, rule.value(of: "-j") == "ACCEPT" else { return false }
@@ -99,8 +125,7 @@ struct AdmissionChains {
 
     /// Removes the rules of a network's attachments that are not valid any more.
     func collect(_ network: String, keeping valid: [Attachment]) throws(CNIError) {
-        let mark = IPTables.quoted("cni " + Attachment.ownerPrefix(network: network))
-        let beginning = String(decoding: Array(mark.utf8.dropLast()), as: UTF8.self)
+        let beginning = IPTables.quotedBeginning("cni " + Attachment.ownerPrefix(network: network))
         let kept = valid.map { IPTables.quoted("cni " + $0.owner) }
         try remove { rule in
             rule.mentions(beginning) && !kept.contains { rule.mentions($0) }
@@ -138,17 +163,23 @@ struct AdmissionChains {
     func check(_ addresses: [Prefix]) throws(CNIError) {
         let present = try tables.list(Self.filter)
         let own = present.inChain(Self.forward).filter { isOwn($0) }
+        let passages = passages(addresses)
         guard leads(from: "FORWARD", to: Self.forward, present), leads(from: Self.forward, to: adminChain, present),
-            own.count == 2 * addresses.count
+            own.count == passages.count
         else {
             throw CNIError.drifted(
                 joined("the rules of ", attachment.owner, " in ", Self.forward, " are not as they were")
             )
         }
-        for prefix in addresses {
-            let host = joined(prefix.address.description, "/", String(prefix.hostLength))
-            let isThere = own.contains { $0.value(of: "-s") == host } && own.contains { $0.value(of: "-d") == host }
-            if !isThere { throw CNIError.drifted(joined(host, " is not let pass by ", Self.forward)) }
+        for passage in passages {
+            let isThere = own.contains {
+                $0.value(of: "-s") == passage.source && $0.value(of: "-d") == passage.destination
+            }
+            if isThere { continue }
+            let (source, destination) = (passage.source ?? "anybody", passage.destination ?? "anybody")
+            throw CNIError.drifted(
+                joined("packets from ", source, " to ", destination, " are not let pass by ", Self.forward)
+            )
         }
     }
 }

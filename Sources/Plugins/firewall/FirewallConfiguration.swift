@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import CNI
 import JSON
+import Linux
 
 /// The keys that the plugin reads.
 ///
@@ -28,6 +30,8 @@ struct FirewallConfiguration: PluginConfiguration {
     /// Nothing where the host decides.
     let backend: Backend?
     let ingressPolicy: IngressPolicy
+    /// Whose connections to containers are let pass.
+    let admitFrom: [Prefix]
     let adminChain: String
     let zone: String
     private var problem: ConfigError?
@@ -41,8 +45,24 @@ struct FirewallConfiguration: PluginConfiguration {
         }
     }
 
-    /// Refuses to go on with a wrong value.
-    func validate() throws(CNIError) { if let problem { throw .configuration(problem) } }
+    /// Whether firewalld decides on this host.
+    var usesFirewalld: Bool { backend == .firewalld || backend == nil && FirewalldBackend.isRunning }
+
+    /// Refuses to go on with a wrong value, or with one that cannot be heeded on this host.
+    func validate() throws(CNIError) {
+        if let problem { throw .configuration(problem) }
+        if admitFrom.isEmpty || !usesFirewalld { return }
+        // As a source of the zone it would reach the whole host, and would have to outlive the container that named it.
+        let sources = admitFrom.map { " --add-source=" + $0.description }.joined(separator: "")
+        throw .configuration(
+            ConfigError(
+                path: "admitFrom",
+                problem: "firewalld decides here, and admits a network to the whole host or not at all: leave the key "
+                    + "out on this host and, if that is wanted, run firewall-cmd --zone=" + zone + sources
+                    + ", and once more with --permanent"
+            )
+        )
+    }
 
     private init(valid node: ConfigNode) throws(ConfigError) {
         if let named = try node.member("backend"), case let name = try named.string(), !name.isEmpty {
@@ -61,6 +81,7 @@ struct FirewallConfiguration: PluginConfiguration {
         } else {
             ingressPolicy = .open
         }
+        admitFrom = try node.prefixes("admitFrom")
         adminChain = try node.text("iptablesAdminChainName") ?? "CNI-ADMIN"
         zone = try node.text("firewalldZone") ?? "trusted"
     }

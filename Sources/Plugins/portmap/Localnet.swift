@@ -12,13 +12,12 @@ import Linux
 enum Localnet {
     private static func key(_ interface: String) -> String { "net/ipv4/conf/\(interface)/route_localnet" }
 
-    /// The interface of the IPv4 address, if the setting is off.
-    static func missing(_ targets: [Target]) throws(CNIError) -> String? {
-        guard let interface = interface(targets) else { return nil }
+    /// Whether the setting is off.
+    static func isOff(_ interface: String) throws(CNIError) -> Bool {
         let value = try CNIError.attempt("read \(key(interface))") { () throws(Errno) in
             try Sysctl.read(key(interface))
         }
-        return value == "1" ? nil : interface
+        return value != "1"
     }
 
     /// The interface to the IPv4 address.
@@ -31,6 +30,7 @@ enum Localnet {
 
     /// Looks whether the setting is on.
     static func check(_ targets: [Target]) throws(CNIError) {
-        if let interface = try missing(targets) { throw CNIError.drifted("\(key(interface)) is not 1 any more") }
+        guard let interface = interface(targets), try isOff(interface) else { return }
+        throw CNIError.drifted("\(key(interface)) is not 1 any more")
     }
 }

@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Linux
 import NFTables
 import Rules
 
@@ -16,12 +17,19 @@ struct Holders {
     /// Refuses if one of them is not known to be dead, because IPAM gave its address away again.
     func refuseLiving() throws(CNIError) {
         for (chain, claim) in zip(chains, claims) where !outdated.contains(chain) {
-            throw CNIError(
-                .portTaken,
-                "a host port is taken",
-                claim + "; publish another port or address, or end that attachment by DEL or GC"
-            )
+            throw .portTaken(claim)
         }
+    }
+}
+
+extension CNIError {
+    /// Refuses a port, with the claim of who has it.
+    static func portTaken(_ claim: String) -> CNIError {
+        CNIError(
+            .portTaken,
+            "a host port is taken",
+            claim + "; publish another port or address, or end that attachment by DEL or GC"
+        )
     }
 }
 
@@ -35,13 +43,13 @@ extension PortmapChains {
     ) {
         let destination = target.destination + ":"
         var container: [String] = []
-        for rule in present.rules where rule.utf8.starts(with: "-A CNI-DN-".utf8) && rule.value(of: "-j") == "DNAT" {
+        for rule in present.rules where rule.begins(with: "-A CNI-DN-") && rule.value(of: "-j") == "DNAT" {
             guard let holder = rule.value(of: "-A"), holder != chain, !container.contains(holder),
                 let port = rule.value(of: "--dport")
             else {
                 continue
             }
-            if rule.value(of: "--to-destination")?.utf8.starts(with: destination.utf8) ?? false {
+            if rule.value(of: "--to-destination")?.begins(with: destination) ?? false {
                 holders.outdated.append(holder)
             }
             if holders.chains.contains(holder) { continue }

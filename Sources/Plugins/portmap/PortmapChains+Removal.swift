@@ -14,27 +14,19 @@ extension PortmapChains {
     /// Removes the chains of a network's containers that are not valid any more.
     static func collect(_ network: String, keeping valid: ValidAttachments) throws(CNIError) {
         guard case .only(let attachments) = valid else { return }
-        let kept = attachments.map { chain($0) }
-        let mark = IPTables.quoted(joined("dnat name: \"", network, "\" id: \""))
-        let beginning = String(decoding: mark.utf8.dropLast(), as: UTF8.self)
-        var dead: [String] = []
-        for family in [IPAddress.Family.v4, .v6] {
-            for tables in IPTables.mayHold(entry, in: nat, family) {
-                for rule in try tables.list(nat).inChain(entry) where rule.mentions(beginning) {
-                    guard let chain = rule.value(of: "-j"), chain.utf8.starts(with: "CNI-DN-".utf8) else { continue }
-                    if !kept.contains(chain) && !dead.contains(chain) { dead.append(chain) }
-                }
-            }
-        }
-        try remove(dead)
+        try remove(
+            try IPTables.deadChains(
+                behind: entry,
+                in: nat,
+                named: "CNI-DN-",
+                comment: joined("dnat name: \"", network, "\" id: \""),
+                keeping: attachments.map { chain($0) }
+            )
+        )
     }
 
     private static func remove(_ chains: [String]) throws(CNIError) {
-        for family in [IPAddress.Family.v4, .v6] {
-            for chain in chains {
-                for tables in IPTables.mayHold(chain, in: nat, family) { try remove(chain, tables) }
-            }
-        }
+        for (chain, tables) in IPTables.holders(of: chains, in: nat) { try remove(chain, tables) }
     }
 
     /// Removes a chain with what leads to it, and with the last one what all share.
@@ -49,7 +41,7 @@ extension PortmapChains {
         var last: [String] = []
         if present.inChain(entry).allSatisfy({ references.contains($0) }) {
             for shared in [entry, masquerade, setMark] where present.chains.contains(shared) {
-                lines += present.leading(to: shared).filter { !$0.utf8.starts(with: "-A CNI-DN-".utf8) }.map {
+                lines += present.leading(to: shared).filter { !$0.begins(with: "-A CNI-DN-") }.map {
                     $0.deletion
                 }
                 chains.append(shared)

@@ -3,6 +3,7 @@
 import Addressing
 import CNI
 import JSON
+import Linux
 import NFTables
 
 /// The keys that the plugin reads.

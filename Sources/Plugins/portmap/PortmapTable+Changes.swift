@@ -22,18 +22,13 @@ extension PortmapTable {
         defer { withExtendedLifetime(lock) {} }
         let interface = style.snat ? Localnet.interface(targets) : nil
         var own = belongings(attachment, mappings, targets, style)
-        try claim(interface, targets, &own)
+        try claim(interface, &own)
         do throws(RulesError) { try add(attachment, own, targets) } catch {
             guard error.errno == .addressInUse else { throw refusal(error, mappings, targets, style) }
             own = belongings(attachment, mappings, targets, style, taken: try taken(attachment, own))
-            try claim(interface, targets, &own)
+            try claim(interface, &own)
             do throws(RulesError) { try add(attachment, own, targets) } catch {
-                guard error.errno == .addressInUse else { throw CNIError(error) }
-                throw CNIError(
-                    .portTaken,
-                    "a host port is taken",
-                    error.text + "; publish another port or address, or end that attachment by DEL or GC"
-                )
+                throw error.errno == .addressInUse ? .portTaken(error.text) : CNIError(error)
             }
         }
         if let interface { try Localnet.set(interface, true) }
@@ -69,20 +64,16 @@ extension PortmapTable {
     ) throws(RulesError) {
         let pairs = targets.map { joined($0.address.description, " . ", $0.address.description) }
         try table.add(attachment, belongings) { held in
-            held.contains { $0.map.utf8.starts(with: "pairs".utf8) && pairs.contains($0.key) }
+            held.contains { $0.map.begins(with: "pairs") && pairs.contains($0.key) }
         }
     }
 
     /// Claims the loopback's way out through an interface, unless somebody else had opened it before.
-    private static func claim(
-        _ interface: String?,
-        _ targets: [Target],
-        _ belongings: inout Belongings
-    ) throws(CNIError) {
+    private static func claim(_ interface: String?, _ belongings: inout Belongings) throws(CNIError) {
         guard let interface else { return }
         let chain = "localnet-" + Attachment(network: interface, containerID: "", interface: "").digits
         let isShared = try CNIError.rules { () throws(RulesError) in try table.use(ofChain: chain) != nil }
-        let isOff = try Localnet.missing(targets) != nil
+        let isOff = try Localnet.isOff(interface)
         if isShared || isOff {
             belongings.addSharedChain(chain, elements: [("=localnet", Object.quoted(interface), "")])
         }

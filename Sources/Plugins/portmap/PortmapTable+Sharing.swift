@@ -43,6 +43,7 @@ extension PortmapTable {
         if free.isEmpty { return }
         try CNIError.rules { () throws(RulesError) in
             guard let use = try table.use(ofChain: waiting), use > 0 else { return }
+            let free = ElementSet(free)
             for wish in try table.lines(behind: mark) where free.contains(wish.element) { try table.fulfil(wish) }
         }
     }

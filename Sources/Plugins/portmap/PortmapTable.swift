@@ -56,6 +56,7 @@ struct PortmapTable {
     ) -> Belongings {
         var belongings = Belongings()
         var waits: [(element: Element, value: String)] = []
+        let others = ElementSet(taken)
         for target in targets {
             let (family, address) = (target.address.family, target.address.description)
             let n = family == .v4 ? "4" : "6"
@@ -64,7 +65,7 @@ struct PortmapTable {
                 let transport = mapping.transport.rawValue + " . "
                 let (map, key) = mapping.key(n, transport)
                 if !taken.isEmpty, case let element = Element(map: map, key: key + String(mapping.hostPort)),
-                    taken.contains(element)
+                    others.contains(element)
                 {
                     waits.append((element, front + String(mapping.containerPort)))
                 } else {

@@ -72,6 +72,8 @@ struct SavedState {
             }
             try FileStatus.makeDirectories(directory, permissions: 0o700)
             let opened = try FileDescriptor.open(directory, [.read, .directory])
+            let lock = try Self.lock(directory, shared: true)
+            defer { withExtendedLifetime(lock) {} }
             try opened.remove(temporaryName)
             do throws(Errno) {
                 let mode: FileDescriptor.Mode = [.write, .create, .exclusive]
@@ -84,6 +86,15 @@ struct SavedState {
         } catch {
             throw .inputOutput(error, "write \(path)")
         }
+    }
+
+    /// Locks the directory: whoever writes shares it, so who has it alone knows that nobody does.
+    private static func lock(_ directory: String, shared: Bool) throws(Errno) -> FileLock {
+        try FileLock.acquire(
+            try FileDescriptor.open(directory, [.read, .directory]),
+            shared: shared,
+            limitMilliseconds: 3000
+        )
     }
 
     /// What the interface was like before; nothing if there is no file, or one that nobody can read.
@@ -112,15 +123,16 @@ struct SavedState {
         }
     }
 
-    /// Removes the files of a network's attachments that are not valid any more.
+    /// Removes the files of a network's attachments that are not valid any more, and what killed ADDs left of any.
     ///
     /// A file that doesn't say whose it is stays: it is the reference's, and another network's container may need it.
     static func collect(in directory: String, of network: String, keeping valid: ValidAttachments) throws(CNIError) {
         guard case .only(let attachments) = valid else { return }
-        let kept = attachments.map { name($0) } + attachments.map { temporaryName($0) }
+        let kept = attachments.map { name($0) }
         do throws(Errno) {
             let opened = try FileDescriptor.open(directory, [.read, .directory])
-            for name in try opened.names() where isOurs(name) && !kept.contains(name) {
+            for name in try opened.names()
+            where name.utf8.reversed().starts(with: ".json".utf8.reversed()) && !kept.contains(name) {
                 guard let content = try? opened.open(name).readAll(), let owner = (try? parse(content))?.owner,
                     owner == network
                 else {
@@ -129,15 +141,19 @@ struct SavedState {
                 try opened.remove(name)
                 Trace.step("removed \(directory)/\(name)")
             }
+            let left = try opened.names().filter { isTemporary($0) }
+            if left.isEmpty { return }
+            // While somebody writes, whose is whose cannot be told; the next collection comes.
+            guard let lock = try? Self.lock(directory, shared: false) else { return }
+            defer { withExtendedLifetime(lock) {} }
+            for name in left { try opened.remove(name) }
         } catch {
             if error == .noSuchFile || error == .notDirectory { return }
             throw .inputOutput(error, "look through \(directory)")
         }
     }
 
-    private static func isOurs(_ name: String) -> Bool {
-        name.utf8.starts(with: ".new.".utf8) || name.utf8.reversed().starts(with: ".json".utf8.reversed())
-    }
+    private static func isTemporary(_ name: String) -> Bool { name.begins(with: ".new.") }
 
     /// The values of a file, and the network that it belongs to.
     private static func parse(_ content: [UInt8]) throws(ConfigError) -> (values: [LinkProperty], owner: String?) {

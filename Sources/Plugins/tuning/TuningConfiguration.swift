@@ -2,6 +2,7 @@
 
 import Addressing
 import CNI
+import Interfaces
 import JSON
 
 /// The keys that the plugin reads.
@@ -54,15 +55,7 @@ struct TuningConfiguration: PluginConfiguration {
         if let node = requestedMAC ?? runtime ?? (argument.isEmpty ? ownMAC : nil) {
             do { (text, place) = (try node.string(), node.path) } catch { throw .configuration(error) }
         }
-        if text.isEmpty { return nil }
-        guard let mac = MACAddress(text), !mac.isMulticast, !mac.isZero else {
-            throw CNIError(
-                .invalidConfiguration,
-                "invalid args \(text) for MAC addr",
-                "\(place): \"\(text)\" is not the address of one Ethernet interface, such as 02:00:0a:16:00:07"
-            )
-        }
-        return mac
+        return text.isEmpty ? nil : try MACAddress(text, at: place, problem: "invalid args \(text) for MAC addr")
     }
 
     /// The kernel settings with their paths; those of the call replace those of the configuration.

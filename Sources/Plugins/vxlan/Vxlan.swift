@@ -7,6 +7,7 @@ import JSON
 import Linux
 import Netlink
 import Overlay
+import Rules
 
 /// Connects a container to a bridge on the host, and the hosts of the network with each other by a VXLAN tunnel.
 ///
@@ -17,36 +18,36 @@ struct Vxlan: Plugin {
 
     func add(_ request: Request<VxlanConfiguration>, undo: inout UndoStack) throws(CNIError) -> AddResult {
         let (configuration, attachment) = (request.configuration, request.attachment)
-        try configuration.refuseUnsupported()
         var host = try Kernel.open()
-        let network = try VxlanNetwork(configuration, attachment.network, &host)
-        let pair = try VethPair(attachment, mac: try configuration.requestedMAC(request), mtu: network.mtu)
+        var network = try VxlanNetwork(configuration, attachment.network, &host)
+        let mac = try configuration.requestedMAC(request)
+        var pair = try VethPair(attachment, mac: mac, mtu: network.mtu)
         let netns = try request.openNamespace()
         try request.awaitOtherADDs(in: netns, undo: &undo)
         var inside = try ContainerInterface.open(attachment, in: netns)
-        try VethPair.refuseExisting(attachment, &host)
+        try pair.refuseExisting(&host)
 
         // Another process, which finds the addresses while this one makes the links.
         let ipam = try request.ipam(configuration.ipam(request.document, network.subnets, of: network.networks))
         var leasing = try ipam?.startAdd()
         if let ipam { try undo.push("release the addresses") { () throws(CNIError) in try ipam.delete() } }
 
-        let device = BridgeDevice(network.bridgeSettings(), ownPort: attachment.hostInterface)
+        let device = BridgeDevice(network.bridgeSettings(), ownPort: pair.hostName)
         let bridge = try network.attach(pair, to: device, in: netns, &host, undo: &undo)
         try inside.prepare(in: netns, detectsDuplicates: false)
         var result = AddResult()
         if var running = leasing.take(), let ipam { result = device.completing(try ipam.finishAdd(&running)) }
+        // Where bridges answer for others, nobody hears who has an address now, so it keeps its hardware address.
+        if mac == nil, network.tunnel.suppressesNeighbours, let address = result.ips.first?.address.address {
+            pair.containerMAC = .following(address, in: configuration.vni)
+            try inside.set(pair.containerMAC)
+        }
         try inside.configure(result, in: netns)
         _ = try device.addGateways(for: result, on: bridge, &host, undo: &undo)
-        let port = try device.waitForPort(attachment.hostInterface, isUsed: true, &host)
+        let port = try device.waitForPort(pair.hostName, isUsed: true, &host)
         if !result.ips.isEmpty { try inside.announce(pair.containerMAC) }
 
-        let mac = pair.containerMAC.description
-        result.interfaces = [
-            Interface(try host.link(named: bridge.name) ?? bridge),
-            Interface(port),
-            Interface(name: attachment.interface, mac: mac, sandbox: request.netns, mtu: port.mtu),
-        ]
+        result.interfaces = try device.interfaces(bridge, port, pair, sandbox: request.netns, &host)
         if let tunnel = try host.link(named: network.tunnel.name) { result.interfaces.append(Interface(tunnel)) }
         if !configuration.dns.isEmpty { result.dns = configuration.dns }
         return result
@@ -72,12 +73,14 @@ struct Vxlan: Plugin {
         let netns = try request.openNamespace()
         var container = try ContainerCheck(expected, in: netns)
         let link = try container.link(kind: "veth")
+        if !link.isUp { throw .drifted("the container's interface " + link.name + " is down") }
         try container.addressesAndRoutes(result, on: link)
         let device = BridgeDevice(network.bridgeSettings(), ownPort: request.attachment.hostInterface)
         try device.check(port: link.peer, result, &host)
-        if let complaint = try network.complaint(&host) {
+        if let complaint = try network.complaint(&host) ?? network.forwardingComplaint(result) {
             throw CNIError(.drifted, complaint, "\"vxlan reconcile\" with the network's file, or any ADD, corrects it")
         }
+        if let backend = request.configuration.masquerade { try network.masquerade(&host).verify(backend) }
     }
 
     func collect(_ request: Request<VxlanConfiguration>, keeping valid: ValidAttachments) throws(CNIError) {
@@ -92,19 +95,13 @@ struct Vxlan: Plugin {
     }
 
     func status(_ request: Request<VxlanConfiguration>) throws(CNIError) {
-        try request.configuration.refuseUnsupported()
         var host = try Kernel.open()
         let network = try VxlanNetwork(request.configuration, request.attachment.network, missing: .notReady, &host)
         try request.ipam(request.configuration.ipam(request.document, network.subnets, of: network.networks))?.status()
+        if let backend = request.configuration.masquerade { try network.masquerade(&host).probe(backend) }
+        try network.checkRoom(&host)
         let name = request.configuration.bridge.name
-        guard let bridge = try host.link(named: name) else { return }
-        guard bridge.kind == "bridge" else {
-            throw CNIError(
-                .notReady,
-                "\"\(name)\" already exists but is not a bridge",
-                "it is a \"\(bridge.kind)\" interface"
-            )
-        }
+        guard let bridge = try BridgeDevice.find(name, &host) else { return }
         // BR_MAX_PORTS of the kernel.
         let count = try host.links(master: bridge.index).count
         guard count < 1023 else {

@@ -5,6 +5,7 @@ import CNI
 import Interfaces
 import JSON
 import Overlay
+import Rules
 
 /// The keys that the plugin reads.
 struct VxlanConfiguration: PluginConfiguration {
@@ -37,8 +38,11 @@ struct VxlanConfiguration: PluginConfiguration {
     private(set) var registry: String?
     /// Whether the last attachment takes all along.
     var tearsDown = false
-    var ipMasq = false
+    /// Who masquerades, if what leaves the network is to bear the host's address.
+    var masquerade: Masquerade.Backend?
     var dns = DNS()
+    /// Whether host-local is to give out addresses of this host's subnets.
+    private(set) var drawsFromSubnets = false
     let peers: PeerSource
     private(set) var bridge: BridgeSettings
     private var mac = RequestedMAC()
@@ -62,14 +66,22 @@ struct VxlanConfiguration: PluginConfiguration {
         neighSuppress = try node.bool("neighSuppress")
         ttl = try node.integer("ttl", in: 1...255).map { UInt8($0) }
         txChecksumOffload = try node.offload("txChecksumOffload")
-        ipMasq = try node.bool("ipMasq") ?? false
+        masquerade = try Masquerade.Backend(node)
         if let dns = try node.member("dns") { self.dns = try DNS(dns) }
         mac = try RequestedMAC(node)
+        if let ipam = try node.member("ipam"), try ipam.string("type") == "host-local" {
+            let subnet = try ipam.member("subnet")
+            let ranges = try ipam.member("ranges")
+            drawsFromSubnets = subnet == nil && ranges == nil
+        }
         try readRegistry(node)
         try readGroup(node)
         try readBridge(node)
         if mode == .routed, networks.isEmpty, !isExternal, registry == nil {
             throw node.fails("network is missing: the range of which each host has a part, such as 10.5.0.0/16")
+        }
+        if masquerade != nil, networks.isEmpty, registry == nil {
+            throw node.fails("ipMasq: needs network, because only what leaves it is masqueraded")
         }
     }
 
@@ -87,7 +99,7 @@ struct VxlanConfiguration: PluginConfiguration {
     private mutating func readGroup(_ node: ConfigNode) throws(ConfigError) {
         guard let group = try node.address("group") else { return }
         guard group.isMulticast else {
-            throw node.fails("group: \(group.description) is not a group such as 239.1.1.1 or ff05::100")
+            throw node.fails("group: " + group.description + " is not a group such as 239.1.1.1 or ff05::100")
         }
         guard mode == .bridged else { throw node.fails("group: needs \"mode\": \"bridged\"") }
         guard peers.isEmpty, !isExternal else {
@@ -108,35 +120,6 @@ struct VxlanConfiguration: PluginConfiguration {
     /// The hardware address that the container's end shall have.
     func requestedMAC(_ request: Request<Self>) throws(CNIError) -> MACAddress? { try mac.address(request) }
 
-    /// Refuses what is not there yet: a container that only seems to be connected is worse than none.
-    func refuseUnsupported() throws(CNIError) {
-        guard ipMasq else { return }
-        let message = "unsupported field in network config: ipMasq = true"
-        throw CNIError(.unsupportedField, message, "set ipMasq to false and masquerade on the host by other means")
-    }
-
     /// Whether the device notes who is behind which host.
     var learns: Bool { learning ?? (mode == .bridged && !isExternal) }
-}
-
-extension ConfigNode {
-    /// One of a few words, of which the first is the default.
-    fileprivate func choice(_ key: String, _ words: [String]) throws(ConfigError) -> String {
-        guard let node = try member(key), case let text = try node.string(), !text.isEmpty else { return words[0] }
-        guard words.contains(text) else {
-            throw node.fails("\"\(text)\" is none of \(words.joined(separator: ", "))")
-        }
-        return text
-    }
-
-    /// On, off, or nothing for auto; a truth value does as well.
-    fileprivate func offload(_ key: String) throws(ConfigError) -> Bool? {
-        guard let node = try member(key) else { return nil }
-        if case .bool(let value) = node.json { return value }
-        switch try choice(key, ["auto", "on", "off"]) {
-        case "on": return true
-        case "off": return false
-        default: return nil
-        }
-    }
 }

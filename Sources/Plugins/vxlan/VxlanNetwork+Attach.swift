@@ -10,7 +10,7 @@ extension VxlanNetwork {
     /// Makes a pair whose host's end is a port of the bridge, once bridge and tunnel are as they are to be.
     ///
     /// While others attach, the tunnel may be looked at but not changed: who finds something wrong waits until nobody does.
-    func attach(
+    mutating func attach(
         _ pair: VethPair,
         to device: BridgeDevice,
         in netns: borrowing NetworkNamespace,
@@ -22,7 +22,11 @@ extension VxlanNetwork {
             if let bridge = try attachIfRight(pair, to: device, in: netns, &host, undo: &undo) { return bridge }
             try correct(device, &host, undo: &undo)
         }
-        throw CNIError(.tryAgain, "the tunnel \(tunnel.name) keeps changing", "another process changes it all the time")
+        throw CNIError(
+            .tryAgain,
+            "the tunnel " + tunnel.name + " keeps changing",
+            "another process changes it all the time"
+        )
     }
 
     private func attachIfRight(
@@ -39,15 +43,34 @@ extension VxlanNetwork {
         return try device.attach(pair, in: netns, &host, undo: &undo)
     }
 
-    private func correct(_ device: BridgeDevice, _ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
+    private mutating func correct(
+        _ device: BridgeDevice,
+        _ host: inout Kernel,
+        undo: inout UndoStack
+    ) throws(CNIError) {
         let lock = try SharedInterfaceLock.acquire(alone: true)
         defer { withExtendedLifetime(lock) {} }
+        // What was read before may be older by now than what another process has made of it.
+        let now = try VxlanNetwork(configuration, name, &host)
+        guard now.subnets == subnets, now.mtu == mtu else {
+            throw CNIError(
+                .tryAgain,
+                "the network " + name + " has just changed",
+                "its addresses or its MTU became others"
+            )
+        }
+        tunnel = now.tunnel
         // First, because a subnet that this host had may be another one's now.
         _ = try correctBridge(&host)
-        if isKept {
-            guard let complaint = try missing(&host) else { return }
+        if !isKept {
+            try correctTunnel(device, &host, undo: &undo)
+        } else if let complaint = try missing(&host) {
             throw CNIError(.tryAgain, complaint, "overlayd makes it; is it running?")
         }
+        try correctMasquerade(&host, besides: device.ownPort, undo: &undo)
+    }
+
+    private func correctTunnel(_ device: BridgeDevice, _ host: inout Kernel, undo: inout UndoStack) throws(CNIError) {
         let tunnel = tunnel
         var wasMade = false
         do throws(CNIError) {
@@ -58,23 +81,13 @@ extension VxlanNetwork {
             throw error
         }
         guard wasMade else { return }
-        let (bridge, own) = (device.name, device.ownPort)
-        try undo.push("delete \(tunnel.name)") { () throws(CNIError) in
-            try tunnel.removeIfUnused(bridge: bridge, except: own)
+        let (network, own) = (name, device.ownPort)
+        try undo.push("delete " + tunnel.name) { () throws(CNIError) in
+            let lock = try SharedInterfaceLock.acquire(alone: true)
+            defer { withExtendedLifetime(lock) {} }
+            var host = try Kernel.open()
+            // Another attachment may have come to use it.
+            if try !host.hasAttachments(of: network, besides: own) { try tunnel.remove(&host) }
         }
-    }
-}
-
-extension Tunnel {
-    /// Removes the device unless an attachment other than one's own has come to use it.
-    func removeIfUnused(bridge: String, except own: String) throws(CNIError) {
-        let lock = try SharedInterfaceLock.acquire(alone: true)
-        defer { withExtendedLifetime(lock) {} }
-        var host = try Kernel.open()
-        if let bridge = try host.link(named: bridge) {
-            let others = try host.links(master: bridge.index).filter { $0.name != own }
-            if others.contains(where: { Attachment.isAlias($0.alias) }) { return }
-        }
-        try remove(&host)
     }
 }

@@ -10,12 +10,13 @@ import Overlay
 /// A network as it looks from this host: who it is among the others, and what leads to them.
 struct VxlanNetwork {
     let configuration: VxlanConfiguration
+    let name: String
     /// The networks of all hosts.
     let networks: [Prefix]
     /// The subnets of this host.
     let subnets: [Prefix]
     /// The device, as it is to be; where overlayd looks after it no more of it is known than name and MTU.
-    let tunnel: Tunnel
+    var tunnel: Tunnel
     /// Whether overlayd looks after the tunnel and what leads to the others, and not this plugin.
     var isKept: Bool { configuration.registry != nil }
     /// The largest packet of all interfaces of the network.
@@ -32,10 +33,10 @@ struct VxlanNetwork {
     ) throws(CNIError) {
         if let directory = configuration.registry {
             let file = try RegistryFile.read(directory, network: name, missing: missing)
-            self.configuration = configuration
+            (self.configuration, self.name) = (configuration, name)
             (networks, subnets) = (file.networks, file.subnets)
             let settings = VXLANSettings(identifier: configuration.vni)
-            let mac = Peer.vtepMAC(identifier: configuration.vni, publicIP: file.publicIP)
+            let mac = MACAddress.following(file.publicIP, in: configuration.vni)
             tunnel = Tunnel(name: file.device, network: name, settings: settings, mac: mac, mtu: file.mtu)
             return
         }
@@ -48,18 +49,19 @@ struct VxlanNetwork {
             missing: missing,
             &host
         )
-        let family = underlay.local.family
-        let isOwn = { (peer: Peer) in peer.publicIPs.contains(underlay.local) }
-        let own = peers.first(where: isOwn)
-        let others = peers.filter { !isOwn($0) }
+        // While it gets another address this host may be listed with both, and must not send to itself.
+        let others = peers.filter { !underlay.isThisHost($0) }
+        let own = peers.first { $0.publicIPs.contains(underlay.local) } ?? peers.first(where: underlay.isThisHost)
         let subnets = configuration.subnets.isEmpty ? own?.subnets ?? [] : configuration.subnets
+        let mac = own?.vtepMAC ?? .following(underlay.local, in: configuration.vni)
         do throws(ConfigError) {
-            try Peer.validate(others, own: subnets, networks: configuration.networks, family)
-            try configuration.validate(subnets, underlay, others.count)
+            try Peer.validate(others, local: underlay.local, own: subnets, networks: configuration.networks, mac)
+            try configuration.validate(subnets, listed: own?.subnets ?? [], underlay, others.count)
         } catch {
             throw .configuration(error)
         }
-        (self.configuration, self.subnets, networks) = (configuration, subnets, configuration.networks)
+        (self.configuration, self.name) = (configuration, name)
+        (self.subnets, networks) = (subnets, configuration.networks)
 
         var settings = VXLANSettings(identifier: configuration.vni)
         (settings.port, settings.local, settings.underlay) = (configuration.port, underlay.local, underlay.link.index)
@@ -70,7 +72,7 @@ struct VxlanNetwork {
             name: configuration.device,
             network: name,
             settings: settings,
-            mac: own?.vtepMAC ?? Peer.vtepMAC(identifier: configuration.vni, publicIP: underlay.local),
+            mac: mac,
             mtu: configuration.mtu ?? underlay.link.mtu - underlay.overhead
         )
         (tunnel.networks, tunnel.checksumOffload) = (configuration.networks, configuration.txChecksumOffload)
@@ -86,7 +88,7 @@ struct VxlanNetwork {
         case .bridged:
             tunnel.bridge = configuration.bridge.name
             tunnel.suppressesNeighbours = configuration.neighSuppress ?? configuration.isExternal
-            tunnel.entries = TunnelEntries(floodingTo: others, family)
+            tunnel.entries = TunnelEntries(floodingTo: others, underlay.local.family)
         }
         if configuration.isExternal { tunnel.entries = nil }
         self.tunnel = tunnel
@@ -95,7 +97,19 @@ struct VxlanNetwork {
 
 extension VxlanConfiguration {
     /// Refuses what cannot work on this host.
-    fileprivate func validate(_ subnets: [Prefix], _ underlay: Underlay, _ others: Int) throws(ConfigError) {
+    fileprivate func validate(
+        _ subnets: [Prefix],
+        listed: [Prefix],
+        _ underlay: Underlay,
+        _ others: Int
+    ) throws(ConfigError) {
+        if !listed.isEmpty, let own = subnets.first(where: { !listed.contains($0) }) {
+            throw ConfigError(
+                path: "subnet",
+                problem: own.description + " is not what the others know of this host, which is listed with "
+                    + listed[0].description
+            )
+        }
         let room = underlay.link.mtu - min(underlay.link.mtu, underlay.overhead)
         let name = underlay.link.name
         if let mtu, mtu > room {
@@ -112,15 +126,17 @@ extension VxlanConfiguration {
         if let group, group.family != underlay.local.family {
             throw ConfigError(
                 path: "group",
-                problem: "\(group.description) and \(underlay.local.description) are of different versions of IP"
+                problem: group.description + " and " + underlay.local.description + " are of different versions of IP"
             )
         }
-        guard mode == .routed, !isExternal, subnets.isEmpty else { return }
+        // On a stretched link as well: out of all of the network, hosts would give the same addresses to their containers.
+        guard subnets.isEmpty, drawsFromSubnets || mode == .routed && !isExternal else { return }
         throw ConfigError(
             path: "subnet",
             problem: others == 0
                 ? "it is missing: the part of network that this host's containers have"
-                : "it is missing: give it, or list this host, \(underlay.local.description), among peers with its subnet"
+                : "it is missing: give it, or list this host, " + underlay.local.description
+                    + ", among peers with its subnet"
         )
     }
 }

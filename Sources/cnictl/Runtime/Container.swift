@@ -2,6 +2,7 @@
 
 import CNI
 import JSON
+import Linux
 
 /// A container and what a runtime tells plugins about it.
 struct Container {

@@ -7,8 +7,8 @@ import JSON
 struct ListedPlugin {
     /// The name of the executable.
     let type: String
-    /// The object of the configuration, unchanged.
-    let document: JSONObject
+    /// The object of the configuration.
+    var document: JSONObject
     /// What the plugin wants to be told at run time.
     let capabilities: [String]
 

@@ -2,6 +2,7 @@
 
 import CNI
 import JSON
+import Linux
 
 /// A network: the plugins that a container is attached with, and the version that all of them are spoken to in.
 struct NetworkList {
@@ -55,6 +56,23 @@ struct NetworkList {
 
     /// Adds plugins from other files behind those of the list.
     mutating func append(_ more: [ListedPlugin]) { plugins += more }
+
+    /// The same network with keys of its plugins of a type replaced.
+    func replacing(_ members: [JSONObject.Member], in type: String) -> NetworkList {
+        var list = self
+        for index in list.plugins.indices where list.plugins[index].type == type {
+            for member in members { list.plugins[index].document[member.key] = member.value }
+        }
+        return list
+    }
+
+    /// The network as the object of a file, with all plugins in it.
+    var json: JSON {
+        [
+            "cniVersion": .string(version.description), "name": .string(name),
+            "plugins": .array(plugins.map { .object($0.document) }),
+        ]
+    }
 
     /// The list that a file with a single plugin stands for.
     private static func wrapped(_ plugin: JSONObject) -> JSON {

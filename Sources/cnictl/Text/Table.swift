@@ -50,4 +50,9 @@ enum TimeText {
         let tenths = (nanoseconds + 50_000) / 100_000
         return "\(tenths / 10).\(tenths % 10) ms"
     }
+
+    /// Microseconds, or milliseconds where there are many of them.
+    static func short(_ nanoseconds: Int64) -> String {
+        nanoseconds < 10_000_000 ? "\(nanoseconds / 1000) µs" : milliseconds(nanoseconds)
+    }
 }

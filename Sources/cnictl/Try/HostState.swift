@@ -82,6 +82,14 @@ struct HostState {
         devices.first { $0.addresses.contains { $0.prefix.address == address } }
     }
 
+    /// Whether an address may not be used yet, because nobody knows whether it is unique.
+    var hasTentativeAddresses: Bool {
+        devices.contains { device in
+            device.link.isOperational
+                && device.addresses.contains { $0.isTentative && !$0.prefix.address.isLinkLocalUnicast }
+        }
+    }
+
     /// The devices that another moment lacks.
     func devices(since before: HostState) -> [Device] { devices.filter { before.device($0.link.name) == nil } }
 }

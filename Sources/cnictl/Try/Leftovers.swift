@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Addressing
 import CNI
 import Netlink
 
@@ -9,6 +10,9 @@ struct Leftovers {
     private(set) var leaks: [String] = []
     /// What stays on purpose, because all containers of a network share it.
     private(set) var shared: [String] = []
+
+    /// The number by which routes to the containers of other hosts are known.
+    static let overlay: UInt8 = 92
 
     /// Compares two moments of a namespace.
     ///
@@ -28,7 +32,12 @@ struct Leftovers {
         let known = before.routes.map { $0.text }
         let present = after.routes.map { $0.text }
         for route in after.routes where !known.contains(route.text) && !sharedNames.contains(route.device) {
-            leaks.append("\(place): route \(route.text)")
+            // Ways to other hosts are for all containers too.
+            if route.route.origin == Self.overlay {
+                shared.append("route \(route.text)")
+            } else {
+                leaks.append("\(place): route \(route.text)")
+            }
         }
         for route in known where !present.contains(route) { leaks.append("\(place): lost the route \(route)") }
     }
@@ -57,6 +66,12 @@ struct Leftovers {
     /// Whether the kernel may have given an address by itself, as it does to every loopback that is ever switched on.
     private static func isAutomatic(_ address: String) -> Bool {
         address.hasPrefix("fe80:") || address == "127.0.0.1/8" || address == "::1/128"
+    }
+
+    /// Adds the files of the calling process's host that name a container of a network.
+    mutating func addFiles(of list: NetworkList) {
+        for lease in LeaseStore(list).leases() { add("lease of \(lease.address.description) for \(lease.containerID)") }
+        for container in ResultCache().containers(of: list.name) { add("kept result of \(container.id)") }
     }
 
     /// Adds something that should not be there.

@@ -19,12 +19,19 @@ struct PrivateHost {
     static let neighbour = "192.0.2.254/24"
     /// The same of IPv6.
     static let neighbour6 = "2001:db8:ffff::fe/64"
-    private static let scratch = "/run/cnictl"
+    /// A directory for what is nobody else's.
+    static let scratch = "/run/cnictl"
 
     /// Leaves the real host and furnishes a private one.
     ///
     /// The directory where leases are kept is empty afterwards.
     static func enter(store: String) throws(CNIError) {
+        try leaveHost(covering: [store])
+        try makeUplink()
+    }
+
+    /// Leaves the present host for namespaces without interfaces, in which some directories are empty and in memory.
+    static func leaveHost(covering directories: [String]) throws(CNIError) {
         try CNIError.attempt("make namespaces") { () throws(Errno) in try Mounts.leaveHost() }
         // Locks, sockets of daemons and mounts of namespaces are all below /run.
         try cover("/run")
@@ -33,11 +40,18 @@ struct PrivateHost {
             try FileStatus.makeDirectories(scratch)
         }
         try cover("/var/lib/cni")
-        // What is below is in memory already.
-        if !store.hasPrefix("/run/"), !store.hasPrefix("/var/lib/cni/") { try cover(store) }
+        for directory in directories {
+            // What is below is in memory already.
+            if !directory.hasPrefix("/run/"), !directory.hasPrefix("/var/lib/cni/") { try cover(directory) }
+        }
         // Shows the interfaces of the namespace it is mounted in; plugins that don't look there can do without.
         try? Mounts.mount("sysfs", on: "/sys")
-        try makeUplink()
+    }
+
+    /// Runs a body inside the network namespace behind a path.
+    static func perform<R: ~Copyable>(in path: String, _ body: () throws(CNIError) -> R) throws(CNIError) -> R {
+        let namespace = try CNIError.attempt("open \(path)") { () throws(Errno) in try NetworkNamespace.open(path) }
+        return try namespace.perform(body)
     }
 
     /// Makes a container's namespace and returns its path.

@@ -48,11 +48,42 @@ final class Reporter {
     /// Notes a step that there was no need for.
     func skipped(_ title: String, _ reason: String) { add(title, .skipped, 0, reason, nil) }
 
+    /// Waits until the kernel has made sure that nobody else has the new addresses, if it is at it.
+    ///
+    /// Until then they answer nothing, which is no fault of the network; but it is time that every container loses.
+    func awaitAddresses(_ signals: CInt, _ states: () -> [HostState]) {
+        if !states().contains(where: { $0.hasTentativeAddresses }) { return }
+        _ = step("wait for duplicate detection") { () throws(Failure) in
+            let start = Clock.monotonicNanoseconds()
+            while states().contains(where: { $0.hasTentativeAddresses }) {
+                if Clock.monotonicNanoseconds() - start > 10_000_000_000 {
+                    throw Failure(CNIError(.tryAgain, "addresses are still tentative after 10 s"))
+                }
+                _ = Poll.isReadable(signals, timeoutMilliseconds: 20)
+                if Termination.isPending { break }
+            }
+            return ((), "new IPv6 addresses were not usable until now")
+        }
+    }
+
+    /// How long an answer to a probe may take, in milliseconds.
+    ///
+    /// What is lost once on a busy machine, be it the question for a neighbour or the first packet of a connection, the kernel
+    /// sends again after one second; it is no fault of the network. Once something is wrong, nobody wants to wait that long.
+    var patience: Int { hasFailures ? 1000 : 3000 }
+
     /// Shows lines between two steps.
     func show(_ lines: [String]) { if !isSilent, !lines.isEmpty { Tool.write(lines.joined(separator: "\n")) } }
 
     /// A headline.
     func headline(_ text: String) { show(["", hasColor ? "\u{1B}[1m\(text)\u{1B}[0m" : text]) }
+
+    /// Says at the end how it went.
+    func summarize() {
+        let failed = steps.filter { $0.outcome == .failed }.map { $0.title }
+        if failed.isEmpty { return headline("everything worked, nothing is left behind") }
+        headline("\(failed.count) of \(steps.count) steps failed: \(failed.joined(separator: ", "))")
+    }
 
     private func add(
         _ title: String,

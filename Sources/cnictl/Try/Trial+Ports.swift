@@ -55,7 +55,7 @@ extension Trial {
         let title = "published port \(port.host)\(port.transport == "tcp" ? "" : "/\(port.transport)")"
         let time: Int64? = reporter.step("\(title) (\(source.name) → \(subject.name))") { () throws(Failure) in
             do throws(CNIError) {
-                let echo = try Self.perform(in: subject.container.netns) { () throws(CNIError) in
+                let echo = try PrivateHost.perform(in: subject.container.netns) { () throws(CNIError) in
                     try CNIError.attempt("listen on port \(port.container)") { () throws(Errno) in
                         try EchoPort.open(
                             version6: target.family == .v6,
@@ -64,9 +64,9 @@ extension Trial {
                         )
                     }
                 }
-                let time = try Self.perform(in: source.path) { () throws(CNIError) in
+                let time = try PrivateHost.perform(in: source.path) { () throws(CNIError) in
                     try CNIError.attempt("reach \(subject.name) by \(place)") { () throws(Errno) in
-                        try echo.probe(target.bytes, port: port.host, timeoutMilliseconds: 1500)
+                        try echo.probe(target.bytes, port: port.host, timeoutMilliseconds: reporter.patience)
                     }
                 }
                 return (time, "\(place) reached port \(port.container) in \(time / 1000) µs")
@@ -75,13 +75,5 @@ extension Trial {
             }
         }
         probes.append(Probe(source: source.name, target: place, purpose: "published port", nanoseconds: time))
-    }
-
-    private static func perform<R: ~Copyable>(
-        in path: String,
-        _ body: () throws(CNIError) -> R
-    ) throws(CNIError) -> R {
-        let namespace = try CNIError.attempt("open \(path)") { () throws(Errno) in try NetworkNamespace.open(path) }
-        return try namespace.perform(body)
     }
 }

@@ -8,32 +8,12 @@ import Netlink
 
 /// Whether packets get where they should.
 extension Trial {
-    /// Waits until the kernel has made sure that nobody else has the new addresses, if it is at it.
-    ///
-    /// Until then they answer nothing, which is no fault of the network; but it is time that every container loses.
+    /// Waits until the new addresses can be used.
     func awaitAddresses() {
-        if !hasTentativeAddresses { return }
-        _ = reporter.step("wait for duplicate detection") { () throws(Failure) in
-            let start = Clock.monotonicNanoseconds()
-            while hasTentativeAddresses {
-                if Clock.monotonicNanoseconds() - start > 5_000_000_000 {
-                    throw Failure(CNIError(.tryAgain, "addresses are still tentative after 5 s"))
-                }
-                _ = Poll.isReadable(signals, timeoutMilliseconds: 20)
-                if Termination.isPending { break }
-            }
-            return ((), "new IPv6 addresses were not usable until now")
-        }
-    }
-
-    private var hasTentativeAddresses: Bool {
-        var states = containers.compactMap { try? HostState.capture(in: $0.container.netns) }
-        if let host = try? HostState.capture() { states.append(host) }
-        return states.contains { state in
-            state.devices.contains { device in
-                device.link.isOperational
-                    && device.addresses.contains { $0.isTentative && !$0.prefix.address.isLinkLocalUnicast }
-            }
+        reporter.awaitAddresses(signals) {
+            var states = containers.compactMap { try? HostState.capture(in: $0.container.netns) }
+            if let host = try? HostState.capture() { states.append(host) }
+            return states
         }
     }
 
@@ -85,15 +65,12 @@ extension Trial {
         let index = subject.after?.device(subject.container.interface)?.link.index ?? 0
         let time: Int64? = reporter.step("ping \(address.description) (\(purpose))") { () throws(Failure) in
             do throws(CNIError) {
-                let namespace = try CNIError.attempt("open \(subject.container.netns)") { () throws(Errno) in
-                    try NetworkNamespace.open(subject.container.netns)
-                }
-                let time = try namespace.perform { () throws(CNIError) in
+                let time = try PrivateHost.perform(in: subject.container.netns) { () throws(CNIError) in
                     try CNIError.attempt("get an answer from \(address.description)") { () throws(Errno) in
                         try Reachability.ping(
                             address.bytes,
                             interface: address.isLinkLocalUnicast ? index : 0,
-                            timeoutMilliseconds: 1000
+                            timeoutMilliseconds: reporter.patience
                         )
                     }
                 }

@@ -36,20 +36,21 @@ final class Trial {
 
     /// Rehearses what the command line names; says whether everything worked and nothing is left.
     static func run(_ options: Options, signals: CInt) throws(Failure) -> Bool {
-        guard ProcessArguments.isRoot else {
-            throw Failure(
-                CNIError(
+        let environment = Environment.current()
+        do throws(CNIError) {
+            guard ProcessArguments.isRoot else {
+                throw CNIError(
                     .invalidEnvironment,
                     "cnictl try needs root",
                     "it makes network and mount namespaces, which only root may; run it with sudo"
                 )
-            )
-        }
-        let environment = Environment.current()
-        do throws(CNIError) {
+            }
             let list = try NetworkList.load(options.operands[0])
             let interface = environment.value(of: "CNI_IFNAME", default: "eth0")
             try Names.validateInterface(interface)
+            if options.hosts > 1 {
+                return try HostsTrial(list, options, environment, signals, interface: interface).perform()
+            }
             return Trial(list, options, environment, signals).perform(interface)
         } catch {
             throw Failure(error)
@@ -69,14 +70,14 @@ final class Trial {
     }
 
     /// Where the plugins are: as told, or beside this program if all are there, or where they usually are.
-    private static func pluginPath(_ list: NetworkList, _ environment: Environment) -> String {
+    static func pluginPath(_ list: NetworkList, _ environment: Environment, and others: [String] = []) -> String {
         let usual = "/opt/cni/bin"
         if let path = environment["CNI_PATH"], !path.isEmpty { return path }
         guard let own = try? ProcessArguments.executable(), let slash = own.utf8.lastIndex(of: UInt8(ascii: "/")) else {
             return usual
         }
         let beside = String(own[..<slash])
-        let wanted = (list.plugins.map { $0.type } + list.plugins.map { $0.ipamType }).filter { !$0.isEmpty }
+        let wanted = (list.plugins.map { $0.type } + list.plugins.map { $0.ipamType } + others).filter { !$0.isEmpty }
         return wanted.allSatisfy { Delegate.find($0, in: beside) != nil } ? beside : usual
     }
 
@@ -97,13 +98,16 @@ final class Trial {
                 check()
             } else {
                 reporter.skipped("pings, ports and CHECK", "not both containers are attached")
+                if list.plugins.contains(where: { $0.type == HostsPlan.plugin }) {
+                    reporter.show(["this network is made for several hosts: with --hosts 3 it is tried on three"])
+                }
             }
             reporter.headline("does it go away?")
             detach()
             lookForLeftovers()
         }
         let isGood = !reporter.hasFailures
-        if options.wantsJSON { Tool.print(json) } else { summarize() }
+        if options.wantsJSON { Tool.print(json) } else { reporter.summarize() }
         return isGood
     }
 
@@ -135,13 +139,8 @@ final class Trial {
         for index in containers.indices {
             let subject = containers[index]
             let result: AddResult? = reporter.step("ADD \(subject.name)") { () throws(Failure) in
-                let json = try chain.add(subject.container)
-                do throws(ConfigError) {
-                    let result = try AddResult(ConfigNode(json), assuming: list.version)
-                    return (result, result.ips.map { $0.address.description }.joined(separator: ", "))
-                } catch {
-                    throw Failure(.configuration(error))
-                }
+                let result = try chain.attach(subject.container)
+                return (result, result.addressText)
             }
             guard let result else {
                 for other in containers[(index + 1)...] {
@@ -156,13 +155,8 @@ final class Trial {
 
     private func check() {
         for subject in containers {
-            if list.version < .v0_4_0 {
-                reporter.skipped(
-                    "CHECK \(subject.name)",
-                    "the network speaks \(list.version.description), CHECK came with 0.4.0"
-                )
-            } else if list.disablesCheck {
-                reporter.skipped("CHECK \(subject.name)", "the network has disableCheck")
+            if let reason = chain.reasonAgainstCheck {
+                reporter.skipped("CHECK \(subject.name)", reason)
             } else {
                 _ = reporter.step("CHECK \(subject.name)") { () throws(Failure) in
                     try chain.check(subject.container)
@@ -180,13 +174,5 @@ final class Trial {
                 return ((), "")
             }
         }
-    }
-
-    private func summarize() {
-        let failed = reporter.steps.filter { $0.outcome == .failed }.count
-        let text =
-            failed == 0
-            ? "everything worked, nothing is left behind" : "\(failed) of \(reporter.steps.count) steps failed"
-        reporter.headline(text)
     }
 }

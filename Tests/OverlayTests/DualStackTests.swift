@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Support
+import Testing
+
+/// Networks of both versions of IP, and what leaves them.
+@Suite(
+    "overlayd: both versions of IP",
+    .ownNetworkNamespace,
+    .enabled(if: Programs.path("etcd") != nil, "needs etcd-server and etcd-client")
+)
+struct DualStackTests {
+    private static let network = """
+        {"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","EnableIPv6":true,"IPv6Network":"fc00:5::/48",\
+        "Backend":{"Type":"vxlan","VNI":1,"Port":8472}}
+        """
+
+    /// Expects that a server sees a container with an address.
+    private func expect(
+        _ client: LabHost,
+        isSeenBy server: ContainerNamespace,
+        at address: String,
+        as own: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) throws {
+        let seen = try Wire.source(from: client.container, to: server, at: address)
+        #expect(seen == own, "\(client.log)", sourceLocation: sourceLocation)
+    }
+
+    private func attached(plugin: Bool = false, _ configuration: String = network) throws -> Lab {
+        let lab = try Lab(hosts: 2, plugin: plugin ? ["ipMasq": true] : [:])
+        for host in lab.hosts {
+            try host.run("sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0")
+        }
+        try lab.registry.configure(configuration)
+        try lab.startAll()
+        try lab.attachAll()
+        return lab
+    }
+
+    @Test(arguments: [false, true]) func containersTalkByBoth(direct: Bool) throws {
+        let choice = #""Type":"vxlan","DirectRouting":\#(direct)"#
+        let lab = try attached(Self.network.replacingOccurrences(of: #""Type":"vxlan""#, with: choice))
+        let (first, second) = (lab.hosts[0], lab.hosts[1])
+        let key = try #require(try lab.registry.key(of: "192.168.9.1"))
+        let match = try #require(key.wholeMatch(of: /(10\.5\.\d+)\.0-24&(fc00:5:0:[0-9a-f:]+)::-64/), "\(key)")
+        #expect(try first.address() == "\(match.1).2")
+        #expect(try first.address(6) == "\(match.2)::2")
+        #expect(
+            try first.text("subnet.env")
+                == """
+                FLANNEL_NETWORK=10.5.0.0/16
+                FLANNEL_SUBNET=\(match.1).1/24
+                FLANNEL_IPV6_NETWORK=fc00:5::/48
+                FLANNEL_IPV6_SUBNET=\(match.2)::1/64
+                FLANNEL_MTU=1450
+                FLANNEL_IPMASQ=false
+
+                """
+        )
+        for (from, to) in [(first, second), (second, first)] {
+            for version in [4, 6] {
+                let (own, other) = (try from.address(version), try to.address(version))
+                try expect(from, isSeenBy: to.container, at: other, as: own)
+                let options = ["-\(version)", "-c", "1", "-w", "15"]
+                try Registry.run("ping", options + [other], in: from.container)
+            }
+        }
+        // The hosts know each other's addresses of IPv4 only, so IPv6 goes through the tunnel in any case.
+        #expect(try first.run("ip -4 route show proto 92").contains(direct ? " dev eth0 " : " dev vxlan.1 "))
+        #expect(try first.run("ip -6 route show proto 92").contains(" dev vxlan.1 "))
+        #expect(try first.plugin("STATUS").exitCode == 0)
+        // The same subnets after a restart.
+        #expect(first.end(SIGTERM)?.exitCode == 0)
+        try first.start()
+        #expect(try eventually { try first.plugin("STATUS").exitCode == 0 })
+        #expect(try lab.registry.key(of: "192.168.9.1") == key)
+        // Who leaves takes the ways of both versions along.
+        #expect(second.end(SIGTERM)?.exitCode == 0)
+        #expect(try second.call("--revoke").exitCode == 0)
+        #expect(try eventually { try first.ways().isEmpty && first.run("ip -6 route show proto 92").isEmpty })
+    }
+
+    @Test func hostsThatComeTogetherShareNoSubnet() throws {
+        // Three hosts draw from three subnets of IPv4, and from many of IPv6; so the keys alone would not keep them apart.
+        let network = """
+            {"Network":"10.5.0.0/16","SubnetMin":"10.5.67.0","SubnetMax":"10.5.69.0","EnableIPv6":true,\
+            "IPv6Network":"fc00:5::/48","Backend":{"Type":"vxlan","VNI":1,"Port":8472}}
+            """
+        for _ in 0..<3 {
+            let lab = try Lab()
+            try lab.registry.configure(network)
+            try lab.startAll()
+            let subnets = try lab.registry.hosts().keys.compactMap { $0.split(separator: "&").first }
+            #expect(subnets.sorted() == ["10.5.67.0-24", "10.5.68.0-24", "10.5.69.0-24"], "\(lab.logs)")
+        }
+    }
+
+    @Test func aHostWithIPv4AloneTakesPartByIPv4() throws {
+        let lab = try attached()
+        // By hand, as another daemon would: a host that knows nothing of IPv6.
+        let other = try LabHost(3, [:], [:])
+        let link = "link add p3 master br0 type veth peer name eth0 netns \(other.space.path)"
+        try Registry.run("ip", link.split(separator: " ").map { String($0) }, in: lab.wire)
+        try Registry.run("ip", ["link", "set", "p3", "up"], in: lab.wire)
+        let mac = "02:00:00:00:00:77"
+        for line in [
+            "link set lo up", "link set eth0 up", "address add 192.168.9.3/24 dev eth0",
+            "link add vxlan.1 address \(mac) mtu 1450 type vxlan id 1 dstport 8472 local 192.168.9.3 dev eth0 nolearning",
+            "address add 10.5.77.0/32 dev vxlan.1", "link set vxlan.1 up", "address add 10.5.77.2/32 dev lo",
+        ] {
+            try other.run("ip \(line)")
+        }
+        for host in lab.hosts {
+            let key = try #require(try lab.registry.key(of: "192.168.9.\(host.number)"))
+            let subnet = String(try #require(key.split(separator: "-").first))
+            let words = try host.run("ip -o link show vxlan.1").split(separator: " ")
+            let end = words[try #require(words.firstIndex(of: "link/ether")) + 1]
+            try other.run("ip neigh add \(subnet) lladdr \(end) dev vxlan.1 nud permanent")
+            try other.run("bridge fdb add \(end) dev vxlan.1 dst 192.168.9.\(host.number)")
+            try other.run("ip route add \(subnet)/24 via \(subnet) dev vxlan.1 onlink src 10.5.77.2")
+        }
+        try lab.registry.put("subnets/10.5.77.0-24", Registry.value("192.168.9.3", mac: mac))
+        for host in lab.hosts {
+            #expect(try eventually { try host.ways().contains("10.5.77.0/24") }, "\(host.log)")
+            try expect(host, isSeenBy: other.space, at: "10.5.77.2", as: host.address())
+            #expect(try host.run("ip -6 route show proto 92").split(separator: "\n").count == 1)
+        }
+        let (first, second) = (lab.hosts[0], lab.hosts[1])
+        try expect(first, isSeenBy: second.container, at: second.address(6), as: first.address(6))
+        #expect(!lab.logs.contains("no way to"), "\(lab.logs)")
+    }
+
+    @Test func aNetworkThatGetsIPv6AndLosesItLeavesEachHostWhatItHas() throws {
+        let lab = try attached(Lab.vxlan)
+        let established = try #require(try lab.connect(0, 1))
+        let before = try lab.registry.hosts().keys.sorted()
+        for configuration in [Self.network, Lab.vxlan] {
+            let isDual = configuration == Self.network
+            try lab.registry.configure(configuration)
+            #expect(
+                try eventually {
+                    let keys = try lab.registry.hosts().keys
+                    return keys.count == 2 && keys.allSatisfy { $0.contains("&fc00:5:") == isDual }
+                },
+                "\(lab.logs)"
+            )
+            let parts = try lab.registry.hosts().keys.compactMap { $0.split(separator: "&").first }
+            #expect(parts.sorted().map { String($0) } == before)
+            for host in lab.hosts {
+                #expect(
+                    try eventually { try host.run("ip -6 route show proto 92").contains("fc00:5:") == isDual },
+                    "\(host.log)"
+                )
+                #expect(try eventually { try host.ways().count == 1 && host.isReady })
+            }
+            #expect(established.goesOn(), "\(lab.logs)")
+        }
+        // A container that comes now joins those that are there.
+        #expect(try lab.hosts[0].plugin("DEL").exitCode == 0)
+        try lab.hosts[0].attach()
+        #expect(try lab.reaches(0, 1))
+    }
+
+    @Test func plainRoutesDoNotLeadToHostsWithBothVersions() throws {
+        let lab = try attached(Self.network)
+        let host = lab.hosts[0]
+        let established = try #require(try lab.connect(0, 1))
+        let key = try lab.registry.key(of: "192.168.9.1")
+        let before = try host.entries()
+        let wrong = Self.network.replacingOccurrences(of: #""Type":"vxlan""#, with: #""Type":"host-gw""#)
+        try lab.registry.configure(wrong)
+        #expect(eventually { host.log.contains("config: EnableIPv6: host-gw leads over ") }, "\(host.log)")
+        // The configuration is as wrong as any other: what is there stays.
+        #expect(try host.entries() == before)
+        #expect(try lab.registry.key(of: "192.168.9.1") == key)
+        #expect(established.goesOn())
+        try lab.registry.configure(Self.network)
+        #expect(eventually { host.log.contains("all is well again") }, "\(host.log)")
+        #expect(try host.entries() == before)
+        #expect(established.goesOn())
+    }
+
+    @Test(arguments: [
+        ("vxlan", network),
+        ("host-gw", #"{"Network":"10.5.0.0/16","Backend":{"Type":"host-gw"}}"#),
+        ("direct", #"{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan","DirectRouting":true}}"#),
+    ])
+    func onlyOutsideTheHostsAddressIsSeen(way: String, configuration: String) throws {
+        let lab = try attached(plugin: true, configuration)
+        let (first, second) = (lab.hosts[0], lab.hosts[1])
+        // Where the registry is; nobody there knows a way to containers.
+        try expect(first, isSeenBy: lab.wire, at: "192.168.9.101", as: "192.168.9.1")
+        for version in way == "vxlan" ? [4, 6] : [4] {
+            try expect(first, isSeenBy: second.container, at: second.address(version), as: first.address(version))
+        }
+        #expect(try first.text("subnet.env").contains("FLANNEL_IPMASQ=true"))
+        #expect(try first.plugin("DEL").exitCode == 0)
+        let rules = try first.space.inside { try PacketFilter() }
+        #expect(rules.isEmpty, "\(rules)")
+    }
+}
