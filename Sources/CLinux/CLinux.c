@@ -119,6 +119,8 @@ int linux_lock(int descriptor, bool shared, bool wait) {
     return result(flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | (wait ? 0 : LOCK_NB)));
 }
 
+void linux_pass_on(int descriptor) { fcntl(descriptor, F_SETFD, 0); }
+
 static void wake_up(int signal) { (void)signal; }
 
 void linux_interrupt_every(int milliseconds) {

@@ -42,13 +42,17 @@ extension Interface {
 /// A lock that keeps interfaces which attachments share from being taken away under those that are coming.
 ///
 /// ADD holds it together with other ADDs from finding the bridge until its own port is in it. Only who removes a bridge,
-/// because its own ADD failed, holds it alone.
+/// because its own ADD failed, holds it alone, and who changes rules by programs that first read and then write. Such a program
+/// goes on when the plugin is killed, and holds the lock itself then: the next one finds either all of its changes or none.
 public enum SharedInterfaceLock {
     /// Waits for the lock in the namespace of the calling thread.
+    @inline(never)
     public static func acquire(alone: Bool) throws(CNIError) -> FileLock {
         let limit: Int64 = 30_000
         return try CNIError.attempt("lock the host's network namespace within \(limit) ms") { () throws(Errno) in
-            try NetworkNamespace.current().lock(shared: !alone, limitMilliseconds: limit)
+            let lock = try NetworkNamespace.current().lock(shared: !alone, limitMilliseconds: limit)
+            if alone { lock.passOn() }
+            return lock
         }
     }
 }

@@ -35,5 +35,8 @@ public struct FileLock: ~Copyable {
         }
     }
 
+    /// Has the programs that are started from now on hold the lock too: it is free when the last of them has ended.
+    public func passOn() { linux_pass_on(descriptor.rawValue) }
+
     private init(descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
+import Glibc
 import Support
 import Testing
 
@@ -65,6 +67,38 @@ struct ParallelTests {
         try atOnce(all.suffix(20).map { $0.process("DEL") } + all.prefix(20).map { $0.process("ADD") })
         for publication in all.prefix(20) { try publication.call("CHECK") }
         try atOnce(all.prefix(20).map { $0.process("DEL") })
+        let rest = try Rules()
+        #expect(rest.isEmpty, "\(rest)")
+    }
+
+    /// iptables goes on when the plugin that started it is killed: nobody may read rules that are about to change.
+    @Test(arguments: ["ADD", "DEL"]) func theNextOneWaitsForWhatAKilledOneStarted(command: String) throws {
+        let directory = try TemporaryDirectory()
+        let (started, go) = (directory.path("started"), directory.path("go"))
+        for name in ["iptables-restore", "iptables-nft-restore"] {
+            let restore = try #require(Programs.path(name))
+            let script = "touch \(started)\nuntil [ -e \(go) ]; do sleep 0.01; done\nexec \(restore) \"$@\"\n"
+            try directory.write("#!/bin/sh\n" + script, to: name, permissions: 0o755)
+        }
+        // Of one version of IP, so that the program is started but once.
+        let pair = [0, 1].map { Self.publication(.iptables, $0).with { $0.addresses?.removeLast() } }
+        let (first, second) = (pair[0], pair[1])
+        try first.call("ADD")
+        if command == "ADD" { try first.call("DEL") }
+        let killed = try first.with { $0.environment["PATH"] = "\(directory.path):/usr/bin:/bin" }.process(command)
+            .start()
+        try #require(eventually { FileManager.default.fileExists(atPath: started) })
+        killed.send(SIGKILL)
+        #expect(try killed.finish().signal == Int(SIGKILL))
+        let next = try second.process("ADD").start()
+        #expect(eventually { LockWaiters.contain(" \(next.process) ") })
+        try directory.write("", to: "go")
+        let outcome = try next.finish()
+        #expect(outcome.exitCode == 0, "\(outcome.stdoutText)")
+        let rules = try Rules()
+        #expect(rules.contains("8000") == (command == "ADD"))
+        #expect(rules.contains("8001"))
+        for publication in [first, second] { try publication.call("DEL") }
         let rest = try Rules()
         #expect(rest.isEmpty, "\(rest)")
     }

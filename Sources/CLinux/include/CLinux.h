@@ -81,6 +81,9 @@ void linux_directory_close(void *directory);
 // Locks: flock(2); with a limit, the wait is broken off by a timer and -EWOULDBLOCK returned.
 int linux_lock(int descriptor, bool shared, bool wait);
 
+// Leaves a descriptor open in the programs that are started from now on: fcntl(2), FD_CLOEXEC.
+void linux_pass_on(int descriptor);
+
 // A timer that interrupts blocking calls every so many milliseconds; 0 ends it.
 void linux_interrupt_every(int milliseconds);
 
