@@ -11,8 +11,8 @@ FILTER ?= .
 T ?= 60
 
 PACKAGES := gcc libc6-dev libcurl4-openssl-dev libmnl-dev libnftables-dev libnftables1 pkg-config
-TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun golang-github-containers-common iproute2 \
-	iperf3 iptables iputils-ping nftables podman runc strace util-linux valgrind
+TEST_PACKAGES := busybox-static conmon conntrack containerd containernetworking-plugins crun ethtool golang-github-containers-common iproute2 \
+	iperf3 iptables iputils-ping nftables podman procps runc strace util-linux valgrind
 # Where systemd runs, installing them would start etcd, and have firewalld rule over the packets from the next start on; their
 # tests say that they skip.
 ifeq ($(wildcard /run/systemd/system),)
