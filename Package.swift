@@ -35,6 +35,8 @@ let embedded: [SwiftSetting] = [
         "-Xcc", "-fno-asynchronous-unwind-tables",
         // Inlined into each message, these functions of the standard library would be a quarter of a plugin.
         "-Xllvm", "-sil-inline-never-functions=DefaultStringInterpolation",
+        // The same instructions in many places become a function.
+        "-Xllvm", "-enable-machine-outliner=always", "-Xllvm", "-enable-linkonceodr-outlining",
     ]),
     .unsafeFlags(appended.flatMap { ["-Xllvm", "-sil-inline-never-function=$eSa6appendyyxnF\($0)_Tg5"] }),
     .unsafeFlags(decoded.flatMap { ["-Xllvm", "-sil-inline-never-function=\($0)"] }),
