@@ -174,4 +174,40 @@ struct BridgedTests {
         #expect(try host.run("ip neigh show dev cni-vx42 nud permanent") == "")
         #expect(try !host.run("bridge fdb show dev vxlan.42").contains("static"))
     }
+
+    /// Who is kept apart from neighbours is so from those on other hosts, whoever else comes or fails to; all others have their way.
+    @Test func anIsolatedContainerIsApartFromOtherHostsToo() throws {
+        let network = OverlayNetwork.bridged()
+        let host = cluster.hosts[0]
+        // With bridged packets passing the rules nobody could tell what the bridge does.
+        try host.run("sysctl -qw net.bridge.bridge-nf-call-iptables=0")
+        try cluster.hosts[1].add(network, cluster.containers[1])
+        let members = [cluster.containers[0], try ContainerNamespace(), try ContainerNamespace()]
+        var results = [try host.add(network, members[0])]
+        for (number, member) in members.enumerated().dropFirst() {
+            results.append(try host.add(network, member, id: "c\(number + 1)"))
+        }
+        let calls = zip(members, results).enumerated().map { number, member in
+            PluginCall("firewall", #","ingressPolicy":"isolated""#).of(member.0, "c\(number + 1)").with {
+                ($0.network, $0.previous) = ("overlay", String(decoding: member.1.serialize(), as: UTF8.self))
+            }
+        }
+        func isApart() throws -> Bool { try host.run("bridge -d link show dev vxlan.42").contains("isolated on") }
+        try host.space.inside { for call in calls.prefix(2) { try call.call("ADD") } }
+        #expect(try isApart())
+        try host.space.inside {
+            let steps = try calls[2].failAfterEachStep { step in
+                let isApart = try isApart()
+                #expect(isApart, step)
+            }
+            #expect(steps > 0)
+        }
+        try host.space.inside { for call in calls.dropFirst() { try call.call("DEL") } }
+        #expect(try isApart())
+        try host.call("CHECK", network.with(["prevResult": results[0]]), members[0]).succeeded()
+        #expect(try !reaches(0, "10.6.2.2", on: 1))
+        let open = cluster.containers[2]
+        try host.add(network, open, id: "c9")
+        #expect(try Conversation(from: open, to: "10.6.2.2", in: cluster.containers[1])?.goesOn() == true)
+    }
 }

@@ -86,7 +86,8 @@ struct Isolation {
     private func setPorts(_ isolated: Bool) throws(CNIError) {
         guard policy == .isolated else { return }
         var host = try Kernel.open()
-        for port in try portLinks(&host) {
+        // The port of a tunnel keeps containers of other hosts apart from all isolated ones, and goes with none of them.
+        for port in try portLinks(&host) where isolated || port.vxlan == nil {
             var batch = MessageBatch()
             batch.setPort(port.name, index: port.index, isolated: isolated)
             try host.send(batch)
