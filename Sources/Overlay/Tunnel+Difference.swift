@@ -91,10 +91,14 @@ extension Tunnel {
                 change.master = bridge.index
                 changes.append(.link(change, "it is not a port of " + bridge.name))
             }
-            if link.master != bridge.index || link.port?.learns != learns
-                || link.port?.suppressesNeighbours != suppressesNeighbours
+            // A flood that the port sends back where it came from would go round for ever. Whether it is isolated is for others
+            // to say: firewall keeps containers of other hosts away by that.
+            let port = link.master == bridge.index ? link.port : nil
+            let isDisabled = port?.isDisabled == true && link.isUp && bridge.isUp
+            if port?.learns != learns || port?.suppressesNeighbours != suppressesNeighbours || port?.hairpin != false
+                || isDisabled
             {
-                changes.append(.port(learns: learns, suppresses: suppressesNeighbours))
+                changes.append(.port(learns: learns, suppresses: suppressesNeighbours, wasDisabled: isDisabled))
             }
         }
         if !link.isUp { changes.append(.link(.up, "it is down")) }
@@ -125,17 +129,18 @@ extension Tunnel {
         for neighbour in try host.neighbours(of: link.index) where neighbour.isPermanent {
             entries.append(.neighbour(neighbour))
         }
-        if let bridge {
-            for neighbour in try host.neighbours(of: bridge.index) where neighbour.origin == Self.origin {
-                entries.append(.neighbour(neighbour))
-            }
-        }
+        if let bridge { entries += try Self.endpoints(on: bridge.index, &host) }
         for entry in forwarding where entry.isPermanent {
             if entry.isForUnknown && entry.destination == settings.group { continue }
             entries.append(.forwarding(entry))
         }
         for route in try Self.routes(through: link.index, networks, &host) { entries.append(.route(route)) }
         return entries
+    }
+
+    /// The containers of other hosts that a bridge was told of.
+    static func endpoints(on bridge: UInt32, _ host: inout Kernel) throws(CNIError) -> [TunnelEntry] {
+        try host.neighbours(of: bridge).filter { $0.origin == origin }.map { .neighbour($0) }
     }
 
     /// The routes that are ours: through the device, or none if the number is the largest, and past it to the network's hosts.

@@ -59,14 +59,19 @@ extension Tunnel {
     ///
     /// By the alias alone, because this host may not find its place in the network any more.
     public static func remove(alias: String, networks: [Prefix], _ host: inout Kernel) throws(CNIError) {
-        for link in try host.links(kind: "vxlan") where link.alias == alias {
-            var changes: [TunnelChange] = []
-            for route in try routes(through: link.index, networks, &host) where route.interface != link.index {
-                changes.append(.delete(.route(route)))
-            }
-            try send(changes, for: link, &host)
-            try host.deleteLink(ifExists: link.name)
+        // What leads through the tunnel goes with it.
+        var past = try routes(through: .max, networks, &host).map { TunnelEntry.route($0) }
+        let links = try host.links(kind: "vxlan").filter { $0.alias == alias }
+        for link in links {
+            guard let master = link.master else { continue }
+            past += try endpoints(on: master, &host)
         }
+        for entry in past {
+            var batch = MessageBatch()
+            entry.delete(&batch, from: 0)
+            try host.send(batch)
+        }
+        for link in links { try host.deleteLink(ifExists: link.name) }
     }
 
     /// The device, if it is there and ours.
@@ -126,15 +131,27 @@ extension Tunnel {
             try host.send(batch)
         } catch {
             _ = try? host.deleteLink(ifExists: name)
-            throw error
+            throw try explain(error, &host)
         }
     }
 
     /// Says who has what the kernel only says is taken.
     private func explain(_ error: CNIError, _ host: inout Kernel) throws(CNIError) -> CNIError {
-        guard error.errno == .fileExists else { return error }
-        for link in try host.links(kind: "vxlan") {
-            guard let other = link.vxlan, other.identifier == settings.identifier, other.port == settings.port else {
+        if error.errno == .fileExists { return try rival(&host) ?? error }
+        guard error.errno == .addressInUse else { return error }
+        return CNIError(
+            .interfaceExists,
+            "UDP port \(settings.port ?? 0) is in use",
+            "another program or device has it (\"ss -ulnp\", \"ip -d link show type vxlan\"); choose another port on all hosts"
+        )
+    }
+
+    /// The refusal because of another device that has the number and the port, if there is one.
+    private func rival(_ host: inout Kernel) throws(CNIError) -> CNIError? {
+        for link in try host.links(kind: "vxlan") where link.alias != alias {
+            guard let other = link.vxlan, other.identifier == settings.identifier, other.port == settings.port,
+                (other.local ?? other.group)?.family ?? .v4 == settings.local?.family ?? .v4
+            else {
                 continue
             }
             return CNIError(
@@ -143,7 +160,12 @@ extension Tunnel {
                 "two tunnels of one host must differ in vni or port; change this network's on all of its hosts"
             )
         }
-        return error
+        return nil
+    }
+
+    /// Refuses if the device is missing and cannot be made, because somebody else's is in its place.
+    public func checkPlace(_ host: inout Kernel) throws(CNIError) {
+        if try present(&host) == nil, let rival = try rival(&host) { throw rival }
     }
 
     static func send(_ changes: [TunnelChange], for link: Link, _ host: inout Kernel) throws(CNIError) {

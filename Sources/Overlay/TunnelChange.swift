@@ -12,7 +12,7 @@ enum TunnelChange {
     /// What only a VXLAN device has.
     case settings(VXLANSettings)
     /// What the bridge does with the device as its port.
-    case port(learns: Bool, suppresses: Bool)
+    case port(learns: Bool, suppresses: Bool, wasDisabled: Bool)
     /// Who computes the checksums of what is sent.
     case checksum(Bool)
     /// IPv6 is switched off on the device.
@@ -41,8 +41,15 @@ enum TunnelChange {
         switch self {
         case .link(let change, _): batch.setLink(link.name, change)
         case .settings(let settings): batch.setVXLAN(link.name, settings)
-        case .port(let learns, let suppresses):
-            batch.setPort(link.name, index: link.index, learns: learns, suppressesNeighbours: suppresses)
+        case .port(let learns, let suppresses, let wasDisabled):
+            batch.setPort(
+                link.name,
+                index: link.index,
+                hairpin: false,
+                learns: learns,
+                suppressesNeighbours: suppresses,
+                forwards: wasDisabled
+            )
         case .checksum, .allowIPv6: break
         case .set(let entry, let replaces): entry.set(&batch, on: link.index, replaces: replaces)
         case .delete(let entry): entry.delete(&batch, from: link.index)

@@ -58,12 +58,11 @@ public struct Underlay: Sendable {
         guard let link = try host.link(index: index) else {
             throw CNIError(missing, "the underlay has gone", "the interface \(index) was removed just now")
         }
-        if named == nil, link.name == "lo" {
+        if link.name == "lo" {
             throw CNIError(
                 .invalidConfiguration,
                 "invalid network config",
-                "master is missing: " + own.prefix.address.description
-                    + " is an address of lo; name the interface to the others"
+                "master: with " + own.prefix.address.description + " it is lo, which leads to no other host; name it"
             )
         }
         guard link.isUp else {
@@ -91,7 +90,10 @@ public struct Underlay: Sendable {
         let usable = addresses.filter { address in
             address.interface == link.index && address.scope == 0 && !address.hasFailed
         }
-        return usable.first { $0.prefix.address.family == (family ?? .v4) } ?? (family == nil ? usable.first : nil)
+        let fitting = usable.filter { $0.prefix.address.family == (family ?? .v4) }
+        let candidates = fitting.isEmpty && family == nil ? usable : fitting
+        // The others know this host by an address that stays.
+        return candidates.first { $0.isLasting } ?? candidates.first
     }
 
     private static func nobody(

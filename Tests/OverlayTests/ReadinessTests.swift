@@ -149,4 +149,21 @@ struct ReadinessTests {
         #expect(try eventually(60) { try host.ways().count == 1500 }, "\(host.log)")
         #expect(try eventually { try host.plugin("STATUS").exitCode == 0 }, "\(host.log)")
     }
+
+    @Test(arguments: ["down", "mtu 1300"]) func aTunnelThatIsNotAsItWasWaitsForTheDaemon(
+        change: String
+    ) throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        let host = lab.hosts[0]
+        try host.start()
+        #expect(try eventually { try host.plugin("STATUS").exitCode == 0 })
+        host.daemon?.send(SIGSTOP)
+        try host.run("ip link set vxlan.1 \(change)")
+        let outcome = try host.plugin("ADD")
+        let said = outcome.stdoutText
+        #expect(said.contains("\"code\": 11,") && said.contains("vxlan.1") && said.contains("overlayd"), "\(said)")
+        host.daemon?.send(SIGCONT)
+        #expect(try eventually { try host.plugin("ADD").exitCode == 0 })
+    }
 }

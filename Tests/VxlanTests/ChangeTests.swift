@@ -208,4 +208,78 @@ struct ChangeTests {
         #expect(try !links().contains("vxlan.1") && links().contains("br0"))
         #expect(try host.run("ip route show proto 92") == "")
     }
+
+    @Test(arguments: [("10.5.0.0/16", "10.5"), ("fd05::/48", "fd05:0:0:")])
+    func aSubnetThatIsAnotherHostsIsNoSilentHole(network: String, front: String) throws {
+        func subnet(_ number: Int) -> JSON {
+            .string(network.hasPrefix("fd") ? "\(front)\(number)::/64" : "\(front).\(number).0/24")
+        }
+        func overlay(_ numbers: [Int]) -> OverlayNetwork {
+            let peers: [JSON] = numbers.enumerated().map { index, number in
+                ["publicIP": .string("192.168.9.\(index + 1)"), "subnet": subnet(number)]
+            }
+            return .routed(["network": .string(network), "peers": .array(peers)])
+        }
+        let result = try host.add(overlay([1, 2, 3]), container)
+        // The second host has it now, and the first one another one, in which nobody is yet.
+        let after = overlay([7, 1, 8])
+        try host.call("CHECK", after.with(["prevResult": result]), container).failed(105, "vxlan.1")
+        var process = PluginProcess(Executables.path("vxlan"), arguments: ["reconcile"])
+        process.input = .bytes(JSON.object(after.members(on: host)).serialize())
+        #expect(try process.run(in: host.space.namespace).exitCode == 1)
+        // Whoever has nothing to do with it is reached.
+        let others = try host.run("ip \(network.hasPrefix("fd") ? "-6" : "-4") route show proto 92")
+        #expect(others.contains("\(front)\(network.hasPrefix("fd") ? "8::/64" : ".8.0/24")"), "\(others)")
+        let second = try ContainerNamespace()
+        let before = try host.state()
+        let answer = try host.call("ADD", after, second, id: "c2")
+        #expect(!answer.isSuccess && answer.description.contains("subnet"), "\(answer)")
+        let difference = try host.state().difference(from: before)
+        #expect(difference.isEmpty, "\(difference)")
+        try host.call("DEL", after, container).succeeded()
+        try host.add(after, second, id: "c2")
+        try host.call("STATUS", after).succeeded()
+    }
+
+    @Test func aBridgeOfBeforeIsKeptForThePortsOfOthers() throws {
+        try host.add(.routed(), container)
+        try host.call("DEL", .routed(), container).succeeded()
+        try host.run("ip link add tap0 master cni-vx1 type veth peer name tap1")
+        let before = try host.state()
+        let renamed = OverlayNetwork.routed(["bridge": "br9"])
+        try host.call("ADD", renamed, container).failed(102, "cni-vx1", "ports of others")
+        let difference = try host.state().difference(from: before)
+        #expect(difference.isEmpty, "\(difference)")
+        try host.run("ip link delete tap0")
+        try host.add(renamed, container)
+        #expect(try !links().contains("cni-vx1"))
+    }
+
+    @Test func anAddressThatIsReplacedSoonIsNobodysPlace() throws {
+        // As a host with privacy extensions has them: the temporary one is listed first.
+        let flags = "nodad scope global"
+        try host.run("ip address flush dev eth0 scope global")
+        try host.run("ip address add fd09::1/64 dev eth0 \(flags)")
+        try host.run("ip address add fd09::beef/64 dev eth0 \(flags) preferred_lft 0")
+        try host.run("ip address add fd09::1:1/64 dev eth0 \(flags) preferred_lft 0")
+        let peers = [OverlayNetwork.peer(2, over: "fd09::")]
+        let network = OverlayNetwork.routed([
+            "master": "eth0", "subnet": "10.5.1.0/24,fd05:0:0:1::/64", "peers": .array(peers),
+        ])
+        try host.add(network, container)
+        #expect(try host.run("ip -d link show vxlan.1").contains("local fd09::1 "))
+    }
+
+    @Test func aHostOfOneVersionOfIPHasNoRouteOfTheOther() throws {
+        let peers: [JSON] = (1...2).map { number in
+            ["publicIP": .string("192.168.9.\(number)"), "subnet": .string("10.5.\(number).0/24")]
+        }
+        let network = OverlayNetwork.routed(["isDefaultGateway": false, "peers": .array(peers)])
+        try TestHost.run(
+            "sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1",
+            in: container
+        )
+        try host.add(network, container)
+        #expect(try TestHost.run("ip route", in: container).contains("10.5.0.0/16 via 10.5.1.1"))
+    }
 }

@@ -162,4 +162,11 @@ struct DamageTests {
         #expect(interfaces.contains { $0["mac"]?.text == "02:00:00:00:00:77" }, "\(answer)")
         #expect(try TestHost.run("ip link show eth0", in: next).contains("02:00:00:00:00:77"))
     }
+
+    @Test(arguments: ["state 0", "hairpin on"]) func aPortThatDoesNotForwardAsItIsTo(
+        setting: String
+    ) throws {
+        try expectRepaired(.bridged(), says: "port of the bridge", "bridge link set dev vxlan.42 \(setting)")
+        #expect(try talks("10.6.2.2"))
+    }
 }

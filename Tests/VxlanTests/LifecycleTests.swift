@@ -202,4 +202,43 @@ struct LifecycleTests {
         try host.run("ip address flush dev eth0")
         try host.call("STATUS", .routed()).failed(50, "does not find itself", "publicIP")
     }
+
+    @Test(arguments: ["DEL", "GC"]) func whatAHostHasOnlyByTheListIsGivenBack(command: String) throws {
+        let peers: JSON = [["publicIP": "192.168.9.1", "subnet": "10.6.1.0/24"]]
+        let network = OverlayNetwork.bridged(["network": nil, "peers": peers])
+        try host.add(network, container)
+        #expect(try host.leases() == ["10.6.1.2"])
+        try host.call(command, network.with(["cni.dev/valid-attachments": []]), container).succeeded()
+        #expect(try host.leases() == [])
+    }
+
+    @Test func teardownFindsWhatLeadsPastAMissingTunnel() throws {
+        let before = try state()
+        let network = OverlayNetwork.routed(["teardown": "auto", "directRouting": true])
+        try host.add(network, container)
+        #expect(try host.run("ip route show proto 92").contains("via 192.168.9.2 dev eth0"))
+        try host.run("ip link delete vxlan.1")
+        try host.call("DEL", network, container).succeeded()
+        try host.run("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0")
+        try expectUnchanged(since: before)
+    }
+
+    @Test(arguments: [true, false]) func theOperatorsBridgeForgetsTheContainersOfOthers(isFailing: Bool) throws {
+        try host.run("ip link add br0 address 02:00:00:00:00:99 type bridge")
+        try host.run("ip link set br0 addrgenmode none up")
+        let endpoint: JSON = ["address": "10.6.2.9", "mac": "02:00:00:00:02:09"]
+        let peers: [JSON] = [
+            ["publicIP": "192.168.9.1", "subnet": "10.6.1.0/24"],
+            ["publicIP": "192.168.9.2", "subnet": "10.6.2.0/24", "endpoints": [endpoint]],
+        ]
+        let network = OverlayNetwork.bridged(["teardown": "auto", "bridge": "br0", "peers": .array(peers)])
+        let before = try host.run("ip neigh show dev br0 nud permanent")
+        let failure = isFailing ? ["CNI_FAIL_AFTER_STEP": "3"] : [:]
+        #expect(try host.call("ADD", network, container, failure).isSuccess == !isFailing)
+        if !isFailing {
+            #expect(try host.run("ip neigh show dev br0 nud permanent").contains("10.6.2.9"))
+            try host.call("DEL", network, container).succeeded()
+        }
+        #expect(try host.run("ip neigh show dev br0 nud permanent") == before)
+    }
 }

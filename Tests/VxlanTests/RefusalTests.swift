@@ -54,6 +54,8 @@ struct RefusalTests {
         Case(key: "mtu", value: 1451, sign: "mtu: 1451 is too much: eth0 has 1500, and the tunnel takes 50"),
         Case(key: "mtu", value: 1279, sign: "mtu: IPv6 needs 1280"),
         Case(key: "device", value: "a-name-that-is-too-long", sign: "device: "),
+        Case(key: "device", value: "cni-vx1", sign: "device: cni-vx1 is the bridge's name"),
+        Case(key: "master", value: "lo", sign: "master: with 192.168.9.1 it is lo, which leads to no other host"),
         Case(key: "peersDir", value: "relative", sign: "peersDir: \"relative\" must begin with a slash"),
         Case(key: "peersDir", value: "/nowhere", sign: "peersDir: cannot read /nowhere: ENOENT"),
         Case(key: "group", value: "239.1.1.1", sign: "group: needs \"mode\": \"bridged\""),
@@ -146,11 +148,27 @@ struct RefusalTests {
             "vni or port"
         )
         #expect(try host.run("ip -o link show").split(separator: "\n").count == 4)
+        try host.call("STATUS", .routed()).failed(50, "flannel.1", "vni or port")
+        try host.call("STATUS", .routed(["vni": 2])).succeeded()
         try host.add(.routed(["vni": 2]), container)
+        try host.call("STATUS", .routed(["vni": 2])).succeeded()
+        // The two versions of IP have ports of their own.
+        try host.call("STATUS", .routed(over: "fd09::", ["name": "other", "device": "vxlan6"])).succeeded()
+    }
+
+    @Test func aPortInUseIsNamedWithTheWayOut() throws {
+        try host.run("ip link add cilium type vxlan external dstport 8472")
+        try host.run("ip link set cilium up")
+        let before = try host.state()
+        try host.call("ADD", .routed(), container).failed(102, "UDP port 8472 is in use", "choose another port")
+        let difference = try host.state().difference(from: before)
+        #expect(difference.isEmpty, "\(difference)")
+        try host.add(.routed(["port": 4789]), container)
     }
 
     @Test func anInterfaceOfSomebodyElsesIsLeftAlone() throws {
         try host.run("ip link add vxlan.1 type vxlan id 9 dstport 8472 dev eth0")
+        try host.call("STATUS", .routed()).failed(50, "interface vxlan.1 already exists", "device")
         try host.call("ADD", .routed(), container).failed(102, "interface vxlan.1 already exists", "device")
         try host.call("DEL", .routed(["teardown": "auto"]), container).succeeded()
         #expect(try host.run("ip -d link show vxlan.1").contains("vxlan id 9"))

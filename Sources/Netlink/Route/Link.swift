@@ -102,6 +102,8 @@ public struct BridgePort: Equatable, Sendable {
     public var suppressesNeighbours = false
     /// Whether the port forwards.
     public var isForwarding = false
+    /// Whether the port is switched off, as it also is while it or its bridge is down.
+    public var isDisabled = false
 
     init(_ attributes: Attributes) {
         for attribute in attributes {
@@ -110,8 +112,8 @@ public struct BridgePort: Equatable, Sendable {
             case IFLA_BRPORT_ISOLATED: isolated = attribute.uint8 == 1
             case IFLA_BRPORT_LEARNING: learns = attribute.uint8 == 1
             case IFLA_BRPORT_NEIGH_SUPPRESS: suppressesNeighbours = attribute.uint8 == 1
-            // BR_STATE_FORWARDING of linux/if_bridge.h.
-            case IFLA_BRPORT_STATE: isForwarding = attribute.uint8 == 3
+            // BR_STATE_DISABLED and BR_STATE_FORWARDING of linux/if_bridge.h.
+            case IFLA_BRPORT_STATE: (isDisabled, isForwarding) = (attribute.uint8 == 0, attribute.uint8 == 3)
             default: break
             }
         }

@@ -74,13 +74,16 @@ extension MessageBatch {
     }
 
     /// Adds a change of what a bridge does with one of its ports: bridge link set.
+    ///
+    /// With `forwards` a port that was switched off forwards at once.
     public mutating func setPort(
         _ name: String,
         index: UInt32,
         hairpin: Bool? = nil,
         isolated: Bool? = nil,
         learns: Bool? = nil,
-        suppressesNeighbours: Bool? = nil
+        suppressesNeighbours: Bool? = nil,
+        forwards: Bool = false
     ) {
         begin("set the bridge port \(name)", RTM_SETLINK, 0, Self.bridgeHeader(index))
         nest(IFLA_PROTINFO | Int(NLA_F_NESTED)) { port in
@@ -88,6 +91,8 @@ extension MessageBatch {
             if let learns { port.put(IFLA_BRPORT_LEARNING, UInt8(learns ? 1 : 0)) }
             if let suppresses = suppressesNeighbours { port.put(IFLA_BRPORT_NEIGH_SUPPRESS, UInt8(suppresses ? 1 : 0)) }
             if let isolated { port.put(IFLA_BRPORT_ISOLATED, UInt8(isolated ? 1 : 0)) }
+            // BR_STATE_FORWARDING of linux/if_bridge.h.
+            if forwards { port.put(IFLA_BRPORT_STATE, UInt8(3)) }
         }
     }
 

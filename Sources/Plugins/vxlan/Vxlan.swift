@@ -99,6 +99,11 @@ struct Vxlan: Plugin {
         let network = try VxlanNetwork(request.configuration, request.attachment.network, missing: .notReady, &host)
         try request.ipam(request.configuration.ipam(request.document, network.subnets, of: network.networks))?.status()
         if let backend = request.configuration.masquerade { try network.masquerade(&host).probe(backend) }
+        if !network.isKept {
+            do { try network.tunnel.checkPlace(&host) } catch {
+                throw CNIError(.notReady, error.message, error.details)
+            }
+        }
         try network.checkRoom(&host)
         let name = request.configuration.bridge.name
         guard let bridge = try BridgeDevice.find(name, &host) else { return }
@@ -113,8 +118,8 @@ struct Vxlan: Plugin {
     private func releasing(_ request: Request<VxlanConfiguration>) throws(CNIError) -> IPAM? {
         let configuration = request.configuration
         var subnets = configuration.subnets
-        // An address may have been of a subnet that this host has no more, so what the registry says now does not matter.
-        if configuration.registry != nil, let any = Prefix("192.0.2.0/24") { subnets = [any] }
+        // A lease is found by its holder, so any range will do; and the subnet may have been another one by then.
+        if subnets.isEmpty, let any = Prefix("192.0.2.0/24") { subnets = [any] }
         return try request.ipam(configuration.ipam(request.document, subnets, of: configuration.networks))
     }
 }

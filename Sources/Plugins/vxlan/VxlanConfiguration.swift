@@ -52,6 +52,7 @@ struct VxlanConfiguration: PluginConfiguration {
         peers = try PeerSource(node, identifier: vni)
         bridge = BridgeSettings(name: try node.interfaceName("bridge") ?? "cni-vx\(vni)")
         device = try node.interfaceName("device") ?? "vxlan.\(vni)"
+        if device == bridge.name { throw node.fails("device: " + device + " is the bridge's name") }
         port = try node.integer("port", in: 1...65535).map { UInt16($0) } ?? port
         mode = try node.choice("mode", ["routed", "bridged"]) == "bridged" ? .bridged : .routed
         isExternal = try node.choice("controlPlane", ["static", "external"]) == "external"

@@ -64,6 +64,7 @@ extension VxlanNetwork {
         _ = try correctBridge(&host)
         if !isKept {
             try correctTunnel(device, &host, undo: &undo)
+            try refuseLostSubnet(&host)
         } else if let complaint = try missing(&host) {
             throw CNIError(.tryAgain, complaint, "overlayd makes it; is it running?")
         }

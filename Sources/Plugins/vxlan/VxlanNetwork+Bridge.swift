@@ -21,12 +21,39 @@ extension VxlanNetwork {
     func complaint(_ host: inout Kernel) throws(CNIError) -> String? {
         if let complaint = try isKept ? missing(&host) : tunnel.complaint(&host) { return complaint }
         if let complaint = try bridgeCorrections(&host).first?.complaint { return complaint }
+        if let complaint = try lostSubnet(&host) { return complaint }
         return try masquerade(&host).complaint(configuration.masquerade)
     }
 
-    /// What to say if overlayd has not made the tunnel.
+    /// What to say if the tunnel is not as overlayd makes it, as far as the plugin knows.
     func missing(_ host: inout Kernel) throws(CNIError) -> String? {
-        try host.link(named: tunnel.name) == nil ? "the tunnel " + tunnel.name + " is missing" : nil
+        guard let link = try host.link(named: tunnel.name) else { return "the tunnel " + tunnel.name + " is missing" }
+        if !link.isUp { return "the tunnel " + tunnel.name + " is down" }
+        return link.mtu < mtu ? "the MTU of the tunnel " + tunnel.name + " is \(link.mtu), not \(mtu)" : nil
+    }
+
+    /// What to say if the bridge still has an address of a subnet that is another host's by now, for the containers' sake.
+    ///
+    /// The kernel refuses the route of IPv4 to that host. That of IPv6 it takes, and never uses it, because the bridge's own
+    /// one comes first.
+    func lostSubnet(_ host: inout Kernel) throws(CNIError) -> String? {
+        guard let entries = tunnel.entries, let bridge = try host.link(named: configuration.bridge.name) else {
+            return nil
+        }
+        let subnets = entries.routed.map { $0.subnet } + entries.direct.map { $0.subnet }
+        for address in try host.addresses(of: bridge.index) where address.scope == 0 {
+            let own = address.prefix
+            if subnets.contains(where: { $0.contains(own.address) && $0.length <= own.length }) {
+                return "the bridge " + bridge.name + " has the address " + own.description
+                    + ", of a subnet that is another host's now"
+            }
+        }
+        return nil
+    }
+
+    /// Refuses such a state, once all other hosts are reached.
+    func refuseLostSubnet(_ host: inout Kernel) throws(CNIError) {
+        if let complaint = try lostSubnet(&host) { throw CNIError(.interfaceExists, complaint, Self.wayOut) }
     }
 
     /// Refuses where the kernel soon has no room for the neighbours of containers.
@@ -160,7 +187,7 @@ extension VxlanNetwork {
         }
     }
 
-    private static let wayOut = "it still has containers: remove these first, or change the key back"
+    private static let wayOut = "it still has containers or ports of others: remove these first, or change the key back"
 
     /// The settings with which a bridge has a neighbour for each container that announces itself.
     ///
@@ -186,7 +213,7 @@ extension VxlanNetwork {
             case .address(let prefix, _, let index): batch.deleteAddress(prefix, from: index)
             case .setting(let key): try Sysctl.set(key, "1")
             case .outdated(let name, let index):
-                if try host.links(master: index).contains(where: { Attachment.isAlias($0.alias) }) {
+                if try host.links(master: index).contains(where: { $0.alias != tunnel.alias }) {
                     throw CNIError(
                         .interfaceExists,
                         correction.complaint,

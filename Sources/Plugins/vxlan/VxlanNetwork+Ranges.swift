@@ -17,14 +17,12 @@ extension VxlanConfiguration {
         else {
             return nil
         }
-        // A release needs a range as well, but not the right one: leases are found by their holder.
-        let known = subnets.isEmpty ? networks : subnets
-        ipam["ranges"] = .array(known.map { .array([.object(range(of: $0))]) })
+        ipam["ranges"] = .array(subnets.map { .array([.object(range(of: $0))]) })
         // With a default route the others are reached too.
         if mode == .routed, !bridge.isDefaultGateway {
             var routes: [JSON] = []
             if case .array(let given)? = ipam["routes"] { routes = given }
-            for network in networks {
+            for network in networks where subnets.contains(where: { $0.address.family == network.address.family }) {
                 routes.append(.object(JSONObject([.init("dst", .string(network.description))])))
             }
             ipam["routes"] = .array(routes)
