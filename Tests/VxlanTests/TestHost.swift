@@ -97,11 +97,16 @@ final class TestHost: Sendable {
     /// Corrects the tunnel by hand, and returns what was said of it.
     @discardableResult
     func reconcile(_ network: OverlayNetwork, sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
-        var process = PluginProcess(Executables.path("vxlan"), arguments: ["reconcile"])
-        process.input = .bytes(JSON.object(network.members(on: self)).serialize())
-        let outcome = try process.run(in: space.namespace)
+        let outcome = try reconciling(network)
         #expect(outcome.exitCode == 0, "\(outcome.stderrText)", sourceLocation: sourceLocation)
         return outcome.stdoutText
+    }
+
+    /// Has the tunnel corrected, which may fail.
+    func reconciling(_ network: OverlayNetwork) throws -> PluginProcess.Outcome {
+        var process = PluginProcess(Executables.path("vxlan"), arguments: ["reconcile"])
+        process.input = .bytes(JSON.object(network.members(on: self)).serialize())
+        return try process.run(in: space.namespace)
     }
 
     /// The state of the host and of its address store.
