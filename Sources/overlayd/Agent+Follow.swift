@@ -16,15 +16,18 @@ extension Agent {
         var heartbeat = start + heartbeatInterval
         var renewal = start + renewalInterval
         let resync = start + configuration.resyncMilliseconds
-        // Set when the kernel told of something, which often has more to tell at once.
-        var correction: Int?
         while true {
-            let next = min(heartbeat, renewal, resync, correction ?? Int.max)
+            let next = min(heartbeat, renewal, resync, corrections.due ?? Int.max)
             let wake = client.wait(events.descriptor, limitMilliseconds: max(0, next - Self.now()))
             if wake.ends { throw Trouble(.ends, "told to end") }
-            if wake.isReadable, concernsUs() { correction = correction ?? Self.now() + 100 }
+            if wake.isReadable { listen() }
             try takeEvents()
             let now = Self.now()
+            if let due = corrections.due, now >= due {
+                // The address of this host may be another one, so everything is looked at.
+                if try hasMoved() { return }
+                try ensure()
+            }
             if now >= renewal {
                 try renew()
                 renewal = now + renewalInterval
@@ -37,17 +40,8 @@ extension Agent {
                 heartbeat = Self.now() + heartbeatInterval
             }
             if now >= resync { return }
-            if let time = correction, now >= time {
-                correction = nil
-                // The address of this host may be another one, so everything is looked at.
-                if try hasMoved() { return }
-                try ensure()
-            }
         }
     }
-
-    /// Milliseconds that never run backwards.
-    private static func now() -> Int { Int(Clock.monotonicNanoseconds() / 1_000_000) }
 
     private var renewalInterval: Int {
         guard let held = holding, held.seconds > 0 else { return 3_600_000 }

@@ -13,8 +13,8 @@ import Overlay
 extension Agent {
     /// Reads the whole registry, takes a subnet if this host has none, compares everything, and begins to listen.
     func synchronise() throws(Trouble) {
-        // Read before the list is, so that nothing that happens from now on is missed.
-        _ = events.take()
+        // Before the list is read: what happens from now on is compared once more, and what happened before with the rest.
+        listen()
         var listing = try list()
         // Whatever else is wrong, the subnet stays this host's.
         if let held = holding {

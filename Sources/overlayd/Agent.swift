@@ -38,10 +38,12 @@ final class Agent {
     var file: RegistryFile?
     /// A lease that nobody came to use yet.
     var spareLease: Int64 = 0
+    /// When the kernel is to be looked at.
+    var corrections = Corrections()
     /// How many members in a row were left because they did not answer in time.
     var slowMembers = 0
     /// How often something has failed since all was well.
-    private var failures: UInt64 = 0
+    private var failures = 0
     /// What was said since then, so that each trouble is complained of once.
     private var said: Set<String> = []
     private let lock: FileLock
@@ -97,8 +99,7 @@ final class Agent {
                 if said.count > 100 { said = [] }
                 if said.insert(error.description).inserted { Daemon.log(error.description) }
             }
-            // The first new try is made at once: another member may be there.
-            try pause(failures)
+            try pause()
             failures += 1
         }
     }
@@ -110,45 +111,64 @@ final class Agent {
         (failures, said) = (0, [])
     }
 
-    /// Waits longer the more has failed, up to one second, because who has just come is to be known within two; and never as
-    /// long as others do.
-    private func pause(_ failures: UInt64) throws(Trouble) {
-        if failures == 0 { return }
-        let most = UInt64(min(1000, 100 << min(failures, 4)))
-        let entropy = (try? Clock.entropy()) ?? 0
-        var rest = Int64(most / 2 + entropy % (most / 2))
-        let end = Clock.monotonicNanoseconds() + rest * 1_000_000
-        while rest > 0 {
-            let wake = client.wait(events.descriptor, limitMilliseconds: Int(rest))
+    /// Waits before the next try, and meanwhile repairs what is damaged: the registry may be away, but the tunnel need not be.
+    private func pause() throws(Trouble) {
+        listen()
+        let start = Self.now()
+        var end = start + pauseMilliseconds()
+        // The next try may take long, so what has just happened comes first.
+        if let due = corrections.due { end = max(end, min(due, start + 100)) }
+        while true {
+            let now = Self.now()
+            if let due = corrections.due, now >= due {
+                do throws(Trouble) { try ensure() } catch { Daemon.log(error.description) }
+            }
+            if now >= end { return }
+            let limit = min(end, corrections.due ?? end) - Self.now()
+            let wake = client.wait(events.descriptor, limitMilliseconds: max(0, limit))
             if wake.ends { throw Trouble(.ends, "told to end") }
-            // The registry may be away, but the tunnel need not be.
-            if wake.isReadable, concernsUs() { correct() }
-            rest = (end - Clock.monotonicNanoseconds()) / 1_000_000
+            if wake.isReadable { listen() }
         }
     }
 
-    /// Whether what the kernel tells of is about the tunnel or what is below it.
-    func concernsUs() -> Bool {
+    /// The longer the more has failed, up to one second, because who has just come is to be known within two; and never as long
+    /// as others wait.
+    private func pauseMilliseconds() -> Int {
+        // The first new try is made at once: another member may be there.
+        if failures == 0 { return 0 }
+        let most = min(1000, 100 << min(failures, 4))
+        let entropy = (try? Clock.entropy()) ?? 0
+        return most / 2 + Int(entropy % UInt64(most / 2))
+    }
+
+    /// Takes what the kernel tells, and has everything compared if that is about the tunnel or what is below it.
+    ///
+    /// Nothing else may take events, because one that nobody acts on is damage that stays.
+    func listen() { if concernsUs() { corrections.ask(Self.now()) } }
+
+    private func concernsUs() -> Bool {
         guard let events = events.take() else { return true }
         guard let routes else { return false }
         return events.contains { routes.isDamage($0) }
     }
 
-    /// Compares what is known with the kernel, when the registry need not be asked.
-    func correct() {
-        do throws(Trouble) { try ensure() } catch { Daemon.log(error.description) }
-    }
+    /// Milliseconds that never run backwards.
+    static func now() -> Int { Int(Clock.monotonicNanoseconds() / 1_000_000) }
 
     /// Compares what is known with the kernel.
     func ensure() throws(Trouble) {
-        let count = try Trouble.host { () throws(CNIError) in
+        let count: Int
+        do throws(CNIError) {
             let lock = try SharedInterfaceLock.acquire(alone: true)
             defer { withExtendedLifetime(lock) {} }
-            let count = try routes?.ensure(&host) ?? 0
+            count = try routes?.ensure(&host) ?? 0
             // Now that all entries are made, which would be very many events.
             try events.follow(neighboursOf: routes?.tunnelInterface ?? 0)
-            return count
+        } catch {
+            corrections.fail(Self.now())
+            throw Trouble(error)
         }
+        corrections.succeed()
         if count > 0 { Daemon.log("\(count) entries corrected") }
         report()
     }

@@ -126,4 +126,20 @@ struct RepairTests {
         try host.run("ip address delete fd99::1/64 dev eth0")
         #expect(try eventually { try lab.registry.key(of: "fd99::2") != nil }, "\(host.log)")
     }
+
+    @Test func whatIsDamagedJustAsEtcdHangsComesBack() throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        try lab.registry.put("subnets/10.5.80.0-24", Registry.value("192.168.9.80", mac: "02:00:00:00:00:80"))
+        let host = lab.hosts[0]
+        try host.start()
+        #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
+        settle()
+        lab.registry.pause(0)
+        defer { lab.registry.pause(0, false) }
+        // By then the daemon has asked the member whether it lives, and it still waits for the answer.
+        usleep(620_000)
+        try host.run("ip route flush proto 92")
+        #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
+    }
 }
