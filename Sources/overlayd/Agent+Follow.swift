@@ -112,7 +112,7 @@ extension Agent {
         }
     }
 
-    /// Whether the interface below or its address is another one than it was.
+    /// Whether the interface below or an address of this host is another one than it was.
     private func hasMoved() throws(Trouble) -> Bool {
         guard let place = routes?.place else { return true }
         return try Trouble.host { () throws(CNIError) in
@@ -121,11 +121,7 @@ extension Agent {
             else {
                 return true
             }
-            return try !host.addresses().contains { address in
-                // An address that is given may be on another interface.
-                (configuration.local != nil || address.interface == link.index)
-                    && address.prefix.address == place.underlay.local
-            }
+            return try place.isOutdated(by: host.addresses())
         }
     }
 }

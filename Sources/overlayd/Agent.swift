@@ -141,7 +141,7 @@ final class Agent {
         return most / 2 + Int(entropy % UInt64(most / 2))
     }
 
-    /// Takes what the kernel tells, and has everything compared if that is about the tunnel or what is below it.
+    /// Takes what the kernel tells, and has everything compared if that is about the tunnel, what is below it, or this host.
     ///
     /// Nothing else may take events, because one that nobody acts on is damage that stays.
     func listen() { if concernsUs() { corrections.ask(Self.now()) } }
@@ -149,7 +149,10 @@ final class Agent {
     private func concernsUs() -> Bool {
         guard let events = events.take() else { return true }
         guard let routes else { return false }
-        return events.contains { routes.isDamage($0) }
+        if events.contains(where: { routes.isDamage($0) }) { return true }
+        // Containers bring addresses of other interfaces, which hardly ever mean anything.
+        let isAddress = events.contains { if case .address = $0 { true } else { false } }
+        return isAddress && (try? routes.place.isOutdated(by: host.addresses())) ?? true
     }
 
     /// Milliseconds that never run backwards.

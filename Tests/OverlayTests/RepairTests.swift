@@ -127,6 +127,40 @@ struct RepairTests {
         #expect(try eventually { try lab.registry.key(of: "fd99::2") != nil }, "\(host.log)")
     }
 
+    @Test(arguments: ["eth0", "lo"]) func anAddressMayGoToAnotherHost(interface: String) throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        let host = lab.hosts[0]
+        try host.run("ip address add 192.168.9.83/32 dev \(interface)")
+        try lab.registry.put("subnets/10.5.83.0-24", Registry.value("192.168.9.83", mac: "02:00:00:00:00:83"))
+        try host.start()
+        #expect(eventually { host.log.contains("no way to 10.5.83.0-24: it has this host's address") }, "\(host.log)")
+        settle()
+        try host.run("ip address delete 192.168.9.83/32 dev \(interface)")
+        #expect(try eventually { try host.ways() == ["10.5.83.0/24"] }, "\(host.log)")
+    }
+
+    @Test(arguments: ["host-gw", "vxlan"]) func aNetworkThatComesBelowIsUsed(backend: String) throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(
+            #"{"Network":"10.5.0.0/16","SubnetMax":"10.5.69.0","Backend":{"Type":"\#(backend)","DirectRouting":true}}"#
+        )
+        let host = lab.hosts[0]
+        let value = Registry.value("192.168.7.70", mac: "02:00:00:00:00:70")
+        try lab.registry.put("subnets/10.5.70.0-24", value.replacingOccurrences(of: "vxlan", with: backend))
+        try host.start()
+        #expect(eventually { host.isReady }, "\(host.log)")
+        settle()
+        #expect(try !host.run("ip route show proto 92").contains("dev eth0"))
+        try host.run("ip address add 192.168.7.1/24 dev eth0")
+        #expect(
+            try eventually {
+                try host.run("ip route show proto 92").contains("10.5.70.0/24 via 192.168.7.70 dev eth0")
+            },
+            "\(host.log)"
+        )
+    }
+
     @Test func whatIsDamagedJustAsEtcdHangsComesBack() throws {
         let lab = try Lab(hosts: 1)
         try lab.registry.configure(Lab.vxlan)

@@ -52,8 +52,10 @@ public struct RouteEvents<Failure: SystemFailure>: ~Copyable {
 
 /// One thing that has happened.
 public enum RouteEvent: Sendable {
-    /// An interface was changed, or one of its addresses, or a route through it was removed.
+    /// An interface was changed, or one of its addresses that are good on its link only, or a route through it was removed.
     case interface(UInt32)
+    /// An address of an interface came, went or was changed.
+    case address(UInt32)
     /// A neighbour was set, or is gone; then only its address and its interface are known.
     case neighbour(Neighbour, isGone: Bool)
     /// A forwarding entry was set, or is gone.
@@ -83,9 +85,12 @@ public enum RouteEvent: Sendable {
             guard let interface = attributes.first(Int(RTA_OIF.rawValue))?.uint32 else { return nil }
             self = .interface(interface)
         default:
-            // The other two kinds of message have the number in the same place.
+            // The other kinds of message have the number in the same place.
             guard let interface = message.payload.integer(UInt32.self, at: 4) else { return nil }
-            self = .interface(interface)
+            let isAddress = message.type == UInt16(RTM_NEWADDR) || message.type == UInt16(RTM_DELADDR)
+            // The interfaces of containers each bring one that is good on the link only, of which nobody needs to hear.
+            let isWide = (message.payload.dropFirst(3).first ?? 0) < UInt8(RT_SCOPE_LINK.rawValue)
+            self = isAddress && isWide ? .address(interface) : .interface(interface)
         }
     }
 }

@@ -84,6 +84,28 @@ public struct RegistryPlace: Sendable {
     }
 }
 
+extension RegistryPlace {
+    /// Whether this host has other addresses than it had, as far as what leads to the others depends on them.
+    ///
+    /// That is which networks are on the link below, and which addresses are those of this host; their flags and how long they
+    /// last change nothing. The overlay's own come and go with containers, and those of IPv6 that are good on one link only with
+    /// interfaces.
+    public func isOutdated(by addresses: [InterfaceAddress]) -> Bool {
+        let (before, now) = (telling(underlay.addresses), telling(addresses))
+        return before.contains { !now.contains($0) } || now.contains { !before.contains($0) }
+    }
+
+    /// The addresses that count: on the link below each with its network, elsewhere alone, for which the length is 0.
+    private func telling(_ addresses: [InterfaceAddress]) -> [Prefix] {
+        addresses.compactMap { own in
+            let address = own.prefix.address
+            let isOfLink = address.family == .v6 && address.isLinkLocalUnicast
+            if isOfLink || subnets.contains(where: { $0.contains(address) }) { return nil }
+            return own.interface == underlay.link.index ? own.prefix : Prefix(address: address, length: 0)
+        }
+    }
+}
+
 extension Underlay {
     /// Whether an address of the link is that of the network itself or of all its hosts.
     fileprivate func isNobody(_ address: IPAddress) -> Bool {

@@ -50,7 +50,8 @@ public struct RegistryRoutes: Sendable {
     /// Whether somebody has changed what was made here, without a look at the kernel.
     public func isDamage(_ event: RouteEvent) -> Bool {
         switch event {
-        case .interface(let index): return index == link.index || index == place.underlay.link.index
+        case .interface(let index), .address(let index):
+            return index == link.index || index == place.underlay.link.index
         case .neighbour(let neighbour, let isGone):
             return isDamage(.neighbour(neighbour), isGone: isGone, isPermanent: neighbour.isPermanent)
         case .forwarding(let forwarding, let isGone):
