@@ -23,6 +23,7 @@ extension Agent {
             file = nil
         }
         (memory.subnets, memory.lease) = (held.subnets, held.lease)
+        memory.leaseSeconds = held.lease == 0 ? 0 : configuration.leaseSeconds
         (memory.address, memory.mac) = (underlay.local, underlay.link.mac)
         memory.boot = (try? Clock.bootIdentifier()) ?? ""
         remember()

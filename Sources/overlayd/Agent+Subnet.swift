@@ -128,7 +128,8 @@ extension Agent {
         // A key without a lease was set aside for this host by hand, and stays like that.
         if entry.lease != 0 {
             var seconds: Int?
-            if entry.lease == memory.lease {
+            // One that is to last another time is not renewed, for its time stays as it is.
+            if entry.lease == memory.lease, memory.leaseSeconds == configuration.leaseSeconds {
                 seconds = try Trouble.registry { () throws(EtcdError) in try client.keepAlive(entry.lease) }
             }
             if let seconds { holding.seconds = seconds } else { (holding.lease, holding.seconds) = try freshLease() }
@@ -139,7 +140,14 @@ extension Agent {
         }
         if !isReplaced { return nil }
         if holding.lease == spareLease { spareLease = 0 }
+        if holding.lease != entry.lease { drop(entry.lease) }
         return holding
+    }
+
+    /// Gives a lease back that has no key any more; if that fails, it ends by itself.
+    private func drop(_ lease: Int64) {
+        // That of another daemon with this host's address is not this one's to give back.
+        if lease != 0, lease == memory.lease { _ = try? client.revoke(lease) }
     }
 
     /// A new lease, or the one of an attempt that failed.

@@ -14,6 +14,8 @@ struct AgentMemory: Equatable {
     var subnets: [Prefix] = []
     /// The number of the lease in the registry; 0 if there is none.
     var lease: Int64 = 0
+    /// How many seconds it was asked to last, which is not always what the registry made of that; 0 if nobody knows.
+    var leaseSeconds = 0
     /// The address that the others know, and that of the interface below: a copy of a machine has another one of these.
     var (address, mac) = (IPAddress?.none, MACAddress?.none)
     /// The networks of all hosts.
@@ -33,6 +35,7 @@ struct AgentMemory: Equatable {
         }
         (self.subnets, self.networks) = (subnets, networks)
         (self.lease, self.boot) = (Int64(lease) ?? 0, boot)
+        leaseSeconds = (try? node.string("leaseTTL")).flatMap { Int($0) } ?? 0
         address = (try? node.string("address")).flatMap { IPAddress($0) }
         mac = (try? node.string("mac")).flatMap { MACAddress($0) }
     }
@@ -45,7 +48,8 @@ struct AgentMemory: Equatable {
         let object = JSONObject([
             .init("subnet", .string(subnets.map { $0.description }.joined(separator: ","))),
             .init("network", .string(networks.map { $0.description }.joined(separator: ","))),
-            .init("lease", .string("\(lease)")), .init("boot", .string(boot)),
+            .init("lease", .string("\(lease)")), .init("leaseTTL", .string("\(leaseSeconds)")),
+            .init("boot", .string(boot)),
             .init("address", .string(address?.description ?? "")), .init("mac", .string(mac?.description ?? "")),
         ])
         return JSON.object(object).serialize(indent: 4) + [UInt8(ascii: "\n")]

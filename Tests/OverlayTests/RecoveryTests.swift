@@ -266,6 +266,33 @@ struct RecoveryTests {
         #expect(!host.log.contains("another host"), "\(host.log)")
     }
 
+    @Test func aLeaseThatIsToLastLongerIsTakenAnew() throws {
+        let lab = try Lab(hosts: 1, keys: ["leaseTTL": "600s"])
+        try lab.registry.configure(Lab.vxlan)
+        let host = lab.hosts[0]
+        #expect(try host.call("--once").exitCode == 0)
+        let key = try #require(try lab.registry.key(of: "192.168.9.1"))
+        let first = try lab.registry.lease(of: key)
+        #expect(try host.call("--once").exitCode == 0)
+        #expect(try lab.registry.lease(of: key) == first)
+        try host.write(host.text("net.conf").replacingOccurrences(of: "600s", with: "900s"), to: "net.conf")
+        #expect(try host.call("--once").exitCode == 0)
+        #expect(try lab.registry.key(of: "192.168.9.1") == key)
+        let second = String(try lab.registry.lease(of: key), radix: 16)
+        #expect(try lab.registry.type(["lease", "timetolive", second]).contains("TTL(900s)"))
+        // The one before holds nothing any more, and nobody waits for its end.
+        #expect(try lab.registry.type(["lease", "list"]).contains("found 1 leases"))
+        // A release before this one did not remember how long the lease was to last.
+        let lines = try host.text("state/overlay.json").components(separatedBy: "\n")
+        let older = lines.filter { !$0.contains("leaseTTL") }
+        #expect(older.count == lines.count - 1)
+        try host.write(older.joined(separator: "\n"), to: "state/overlay.json")
+        #expect(try host.call("--once").exitCode == 0)
+        #expect(try lab.registry.hosts().count == 1)
+        #expect(try lab.registry.key(of: "192.168.9.1") == key)
+        #expect(try lab.registry.type(["lease", "list"]).contains("found 1 leases"))
+    }
+
     @Test func anAddressThatIsNotOnTheInterfaceIsNoMove() throws {
         let lab = try Lab(hosts: 1, plugin: ["local": "192.168.8.1"])
         try lab.registry.configure(Lab.vxlan)
