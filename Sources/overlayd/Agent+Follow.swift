@@ -17,20 +17,19 @@ extension Agent {
         var renewal = start + renewalInterval
         let resync = start + configuration.resyncMilliseconds
         while true {
-            let next = min(heartbeat, renewal, resync, corrections.due ?? Int.max)
-            let wake = client.wait(events.descriptor, limitMilliseconds: max(0, next - Self.now()))
-            if wake.ends { throw Trouble(.ends, "told to end") }
-            if wake.isReadable { listen() }
-            try takeEvents()
+            // What came while an answer was waited for wakes nobody, so it is taken before anything is waited for.
+            while try takeEvents() {}
             let now = Self.now()
             if let due = corrections.due, now >= due {
                 // The address of this host may be another one, so everything is looked at.
                 if try hasMoved() { return }
                 try ensure()
+                continue
             }
             if now >= renewal {
                 try renew()
                 renewal = now + renewalInterval
+                continue
             }
             if now >= heartbeat {
                 try probe()
@@ -38,8 +37,13 @@ extension Agent {
                 remember()
                 settle()
                 heartbeat = Self.now() + heartbeatInterval
+                continue
             }
             if now >= resync { return }
+            let next = min(heartbeat, renewal, resync, corrections.due ?? Int.max)
+            let wake = client.wait(events.descriptor, limitMilliseconds: next - now)
+            if wake.ends { throw Trouble(.ends, "told to end") }
+            if wake.isReadable { listen() }
         }
     }
 
@@ -73,14 +77,14 @@ extension Agent {
     /// How long a member that is well takes at most.
     private var quickMilliseconds: Int { 750 }
 
-    private func takeEvents() throws(Trouble) {
+    /// Takes what the watch has brought, and says whether that was anything; its end shows once there is nothing more.
+    private func takeEvents() throws(Trouble) -> Bool {
         let events = try Trouble.registry { () throws(EtcdError) in try client.events() }
-        guard !events.isEmpty, let held = holding else { return }
+        guard !events.isEmpty, let held = holding, let place = routes?.place else { return false }
         try lookAfterOurs(events, held)
-        guard let place = routes?.place else { return }
         let changes = changes(events, place)
         reportObjections()
-        if changes.isEmpty { return }
+        if changes.isEmpty { return true }
         do throws(CNIError) {
             let count = try routes?.apply(changes, &host) ?? 0
             Trace.step("\(changes.count) changes of hosts, \(count) of entries")
@@ -88,6 +92,7 @@ extension Agent {
             Trace.step(error.description)
             try ensure()
         }
+        return true
     }
 
     /// Notices when this host's own key is changed by somebody else, or the whole network is.

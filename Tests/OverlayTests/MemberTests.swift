@@ -161,6 +161,23 @@ struct MemberTests {
         #expect(host.log.components(separatedBy: "all is well again").count == 2, "\(host.log)")
     }
 
+    @Test func whatComesDuringAnotherAnswerIsTakenAtOnce() throws {
+        let lab = try Lab(hosts: 1, keys: ["heartbeat": "10s", "endpoints": [.string(StrangeMember.endpoint)]])
+        let member = try StrangeMember(on: lab.wire, .isSlowToProbe)
+        try lab.registry.configure(Lab.vxlan)
+        let host = lab.hosts[0]
+        try host.start()
+        #expect(eventually { host.isReady }, "\(host.log)")
+        for number in 80..<82 {
+            let before = member.probes
+            #expect(eventually { member.probes > before })
+            let value = Registry.value("192.168.9.\(number)", mac: "02:00:00:00:00:\(number)")
+            try lab.registry.put("subnets/10.5.\(number).0-24", value)
+            // Long before the next probe.
+            #expect(try eventually(5) { try host.ways().contains("10.5.\(number).0/24") }, "\(host.log)")
+        }
+    }
+
     @Test func whoIsAwayIsSpokenOfOnce() throws {
         let directory = try TemporaryDirectory()
         let lab = try Lab(hosts: 1, keys: ["requestTimeout": "200ms"])

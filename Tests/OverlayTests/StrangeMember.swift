@@ -16,6 +16,8 @@ final class StrangeMember {
         case endsNoLine
         /// It takes a second for each answer.
         case isSlow
+        /// It takes a while for an answer that has no values, by which it is found out whether it lives.
+        case isSlowToProbe
         /// The eight pieces of its answers come every 400 milliseconds, or as many of them as this.
         case dribbles(pieces: Int)
     }
@@ -23,6 +25,7 @@ final class StrangeMember {
     private final class Shared: Sendable {
         let isOver = Mutex(false)
         let watches = Mutex<[ContinuousClock.Instant]>([])
+        let probes = Mutex(0)
     }
 
     static let endpoint = "http://192.168.9.120:2379"
@@ -52,6 +55,9 @@ final class StrangeMember {
     /// When each watch was asked for.
     var watches: [ContinuousClock.Instant] { shared.watches.withLock { $0 } }
 
+    /// How often it was asked whether it lives.
+    var probes: Int { shared.probes.withLock { $0 } }
+
     private static func serve(_ client: InternetSocket, _ habit: Habit, _ shared: Shared) {
         guard let request = request(client) else { return }
         let isWatch = request.hasPrefix("POST /v3/watch ")
@@ -68,6 +74,10 @@ final class StrangeMember {
             for _ in 0..<64 where !shared.isOver.withLock({ $0 }) { client.send(text) }
         default:
             if case .isSlow = habit { sleep(1) }
+            if case .isSlowToProbe = habit, request.contains("keys_only") {
+                shared.probes.withLock { $0 += 1 }
+                usleep(650_000)
+            }
             // The older version of HTTP, of which each answer ends with its connection.
             guard let member = try? InternetSocket(.stream, at: "192.168.9.120"),
                 member.connects(to: "192.168.9.101", port: 2379)
