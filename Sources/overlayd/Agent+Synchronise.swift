@@ -126,7 +126,7 @@ extension Agent {
                 key = set
                 var complaint: String?
                 do throws(ConfigError) {
-                    let lease = try RegistryLease(key: key, value: entry.value)
+                    let lease = place.part(of: try RegistryLease(key: key, value: entry.value))
                     complaint = place.complaint(lease)
                     if complaint == nil { host = .init(lease, mac: place.end(of: lease), creation: entry.creation) }
                 } catch {

@@ -132,6 +132,30 @@ struct DualStackTests {
         #expect(!lab.logs.contains("no way to"), "\(lab.logs)")
     }
 
+    @Test func aHostThatStillHasIPv6IsReachedByIPv4() throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        try lab.registry.put(
+            "subnets/10.5.80.0-24&fc00:5:0:80::-64",
+            Registry.value("192.168.9.80", mac: "02:00:00:00:00:80")
+        )
+        try lab.registry.put(
+            "subnets/fc00:5:0:81::-64",
+            Registry.value("192.168.9.81", mac: "02:00:00:00:00:81")
+        )
+        let host = lab.hosts[0]
+        try host.start()
+        #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
+        #expect(!host.log.contains("no way to 10.5.80.0"), "\(host.log)")
+        #expect(eventually { host.log.contains("no way to fc00:5:0:81::-64: ") }, "\(host.log)")
+        #expect(try host.run("ip -6 route show proto 92").isEmpty)
+        // It hears of it, and its key is another one.
+        try lab.registry.put("subnets/10.5.80.0-24", Registry.value("192.168.9.80", mac: "02:00:00:00:00:80"))
+        try lab.registry.delete("subnets/10.5.80.0-24&fc00:5:0:80::-64")
+        try lab.registry.put("subnets/10.5.82.0-24", Registry.value("192.168.9.82", mac: "02:00:00:00:00:82"))
+        #expect(try eventually { try host.ways().sorted() == ["10.5.80.0/24", "10.5.82.0/24"] }, "\(host.log)")
+    }
+
     @Test func aNetworkThatGetsIPv6AndLosesItLeavesEachHostWhatItHas() throws {
         let lab = try attached(Lab.vxlan)
         let established = try #require(try lab.connect(0, 1))

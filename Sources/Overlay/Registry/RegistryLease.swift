@@ -8,7 +8,7 @@ import Linux
 /// What a registry says of a host: the part of the network that it has, and how it is reached, in Flannel's format.
 public struct RegistryLease: Equatable, Sendable {
     /// The subnets of the host's containers: one of IPv4, and perhaps one of IPv6.
-    public let subnets: [Prefix]
+    public internal(set) var subnets: [Prefix]
     /// The address by which the host is reached.
     public var publicIP: IPAddress
     /// How packets get there: vxlan, host-gw, or something that only others know.

@@ -24,6 +24,16 @@ public struct RegistryPlace: Sendable {
         (self.underlay, self.networks, self.subnets, self.backend) = (underlay, networks, subnets, backend)
     }
 
+    /// What a lease says of a host in this network.
+    ///
+    /// When IPv6 is switched off, hosts that have not heard of it yet, or never will, have subnets of both versions of IP.
+    public func part(of lease: RegistryLease) -> RegistryLease {
+        var part = lease
+        part.subnets.removeAll { subnet in !networks.contains { $0.address.family == subnet.address.family } }
+        // Of a host of which nothing is left it is to be said why.
+        return part.subnets.isEmpty ? lease : part
+    }
+
     /// Why a host of the registry cannot be reached; nothing if it can.
     ///
     /// One host's mistake must not cost the others anything, so nobody is refused for it but that host.
