@@ -22,7 +22,11 @@ extension Agent {
             let now = Self.now()
             if let due = corrections.due, now >= due {
                 // The address of this host may be another one, so everything is looked at.
-                if try hasMoved() { return }
+                if try hasMoved() {
+                    // Addresses that come and go without end must not mean lists without end.
+                    corrections.tire(now)
+                    return
+                }
                 try ensure()
                 continue
             }
@@ -52,8 +56,7 @@ extension Agent {
         return max(300, held.seconds * 1000 / 3)
     }
 
-    /// By default all hosts together ask at most a thousand times a second.
-    private var heartbeatInterval: Int { configuration.heartbeatMilliseconds ?? 1000 + (routes?.count ?? 0) }
+    private var heartbeatInterval: Int { configuration.heartbeatMilliseconds ?? fairMilliseconds }
 
     /// A member that does not answer is left, because its watch would keep silent as well.
     ///

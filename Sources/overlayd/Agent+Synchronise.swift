@@ -15,7 +15,10 @@ extension Agent {
     func synchronise() throws(Trouble) {
         // Before the list is read: what happens from now on is compared once more, and what happened before with the rest.
         listen()
+        let before = useless.lists
+        useless = (0, 0)
         var listing = try list()
+        useless = (before + 1, listing.entries.count)
         // Whatever else is wrong, the subnet stays this host's.
         if let held = holding {
             if held.lease != 0, held.heard.age * 3 >= Int64(held.seconds) { try? renew() }
@@ -68,6 +71,7 @@ extension Agent {
         try Trouble.registry { () throws(EtcdError) in
             try client.watch(prefix: "\(configuration.prefix)/", from: listing.revision + 1)
         }
+        useless = (0, 0)
     }
 
     func list() throws(Trouble) -> EtcdListing {

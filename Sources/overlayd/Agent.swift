@@ -38,6 +38,8 @@ final class Agent {
     var file: RegistryFile?
     /// A lease that nobody came to use yet.
     var spareLease: Int64 = 0
+    /// How many lists in a row were read to their end and came to nothing all the same, and how many hosts the last one had.
+    var useless = (lists: 0, hosts: 0)
     /// When the kernel is to be looked at.
     var corrections = Corrections()
     /// How many members in a row were left because they did not answer in time.
@@ -96,12 +98,17 @@ final class Agent {
                 continue
             } catch {
                 if error.kind != .passing { throw error }
-                if said.count > 100 { said = [] }
-                if said.insert(error.description).inserted { Daemon.log(error.description) }
+                complain(error)
             }
             try pause()
             failures += 1
         }
+    }
+
+    /// Says once what is wrong, until all is well again.
+    private func complain(_ error: Trouble) {
+        if said.count > 100 { said = [] }
+        if said.insert(error.description).inserted { Daemon.log(error.description) }
     }
 
     /// Notes that all is well, which is so when changes have been followed for a while: a list alone proves nothing, because
@@ -121,7 +128,7 @@ final class Agent {
         while true {
             let now = Self.now()
             if let due = corrections.due, now >= due {
-                do throws(Trouble) { try ensure() } catch { Daemon.log(error.description) }
+                do throws(Trouble) { try ensure() } catch { complain(error) }
             }
             if now >= end { return }
             let limit = min(end, corrections.due ?? end) - Self.now()
@@ -133,10 +140,15 @@ final class Agent {
 
     /// The longer the more has failed, up to one second, because who has just come is to be known within two; and never as long
     /// as others wait.
+    ///
+    /// But lists that came to nothing cost the registry as much as others. So they are read the more seldom the more hosts there
+    /// are, and yet often enough for the lease.
     private func pauseMilliseconds() -> Int {
         // The first new try is made at once: another member may be there.
         if failures == 0 { return 0 }
-        let most = min(1000, 100 << min(failures, 4))
+        var most = min(1000, 100 << min(failures, 4))
+        let limit = min(Self.fairMilliseconds(hosts: useless.hosts), configuration.leaseSeconds * 1000 / 3)
+        if useless.lists > 0 { most = max(most, min(limit, 100 << min(useless.lists, 16))) }
         let entropy = (try? Clock.entropy()) ?? 0
         return most / 2 + Int(entropy % UInt64(most / 2))
     }
@@ -144,7 +156,7 @@ final class Agent {
     /// Takes what the kernel tells, and has everything compared if that is about the tunnel, what is below it, or this host.
     ///
     /// Nothing else may take events, because one that nobody acts on is damage that stays.
-    func listen() { if concernsUs() { corrections.ask(Self.now()) } }
+    func listen() { if concernsUs() { corrections.ask(Self.now(), atMost: fairMilliseconds) } }
 
     private func concernsUs() -> Bool {
         guard let events = events.take() else { return true }
@@ -154,6 +166,12 @@ final class Agent {
         let isAddress = events.contains { if case .address = $0 { true } else { false } }
         return isAddress && (try? routes.place.isOutdated(by: host.addresses())) ?? true
     }
+
+    /// How seldom a host asks for anything so that all hosts together ask at most a thousand times a second.
+    private static func fairMilliseconds(hosts: Int) -> Int { 1000 + hosts }
+
+    /// The same for the hosts that are known.
+    var fairMilliseconds: Int { Self.fairMilliseconds(hosts: routes?.count ?? 0) }
 
     /// Milliseconds that never run backwards.
     static func now() -> Int { Int(Clock.monotonicNanoseconds() / 1_000_000) }
@@ -168,11 +186,10 @@ final class Agent {
             // Now that all entries are made, which would be very many events.
             try events.follow(neighboursOf: routes?.tunnelInterface ?? 0)
         } catch {
-            corrections.fail(Self.now())
+            corrections.fail(Self.now(), atMost: fairMilliseconds)
             throw Trouble(error)
         }
-        corrections.succeed()
-        if count > 0 { Daemon.log("\(count) entries corrected") }
+        say(corrected: corrections.succeed(Self.now(), count))
         report()
     }
 
@@ -180,9 +197,11 @@ final class Agent {
     func retry() {
         if refusals.isEmpty { return }
         let count = routes?.retry(&host) ?? 0
-        if count > 0 { Daemon.log("\(count) entries corrected") }
+        say(corrected: corrections.correct(Self.now(), count))
         report()
     }
+
+    private func say(corrected count: Int) { if count > 0 { Daemon.log("\(count) entries corrected") } }
 
     /// Says of each host that must give way to whom it must, once; the others that it must give way to change nothing for it.
     func reportObjections() {

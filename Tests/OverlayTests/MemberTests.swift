@@ -178,6 +178,22 @@ struct MemberTests {
         }
     }
 
+    @Test func whatIsUselessIsListedMoreSeldomTheMoreHostsThereAre() throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure("{")
+        try lab.registry.putHosts(0..<3000)
+        let host = lab.hosts[0]
+        try host.start(["--trace", "stderr"])
+        let lists = { host.log.components(separatedBy: "v3/kv/range: 200").count }
+        // From then on the pauses are the longest.
+        #expect(eventually { lists() > 8 }, "\(host.log)")
+        let before = lists()
+        sleep(10)
+        #expect(lists() - before <= 6, "\(host.log)")
+        try lab.registry.configure(#"{"Network":"10.0.0.0/8","Backend":{"Type":"vxlan","VNI":1}}"#)
+        #expect(eventually { host.isReady }, "\(host.log)")
+    }
+
     @Test func whoIsAwayIsSpokenOfOnce() throws {
         let directory = try TemporaryDirectory()
         let lab = try Lab(hosts: 1, keys: ["requestTimeout": "200ms"])

@@ -176,4 +176,23 @@ struct RepairTests {
         try host.run("ip route flush proto 92")
         #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
     }
+
+    @Test(arguments: [false, true]) func whoUndoesEverythingCostsLittle(isEtcdAway: Bool) throws {
+        let lab = try Lab(hosts: 1)
+        try lab.registry.configure(Lab.vxlan)
+        try lab.registry.put("subnets/10.5.80.0-24", Registry.value("192.168.9.80", mac: "02:00:00:00:00:80"))
+        let host = lab.hosts[0]
+        try host.start(["--trace", "stderr"])
+        #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
+        settle()
+        if isEtcdAway { lab.registry.kill(0) }
+        let count = { (text: String) in host.log.components(separatedBy: text).count }
+        let (comparisons, lines) = (count("list the routes"), count(" corrected"))
+        let script = "end=$(($(date +%s) + 6)); while [ $(date +%s) -lt $end ]; do ip route flush proto 92; done"
+        try Registry.run("sh", ["-c", script], in: host.space)
+        // Two lists for each comparison.
+        #expect(count("list the routes") - comparisons < 60, "\(host.log)")
+        #expect(1...8 ~= count(" corrected") - lines, "\(host.log)")
+        #expect(try eventually { try host.ways() == ["10.5.80.0/24"] }, "\(host.log)")
+    }
 }
