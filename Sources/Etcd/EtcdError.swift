@@ -4,7 +4,7 @@
 public struct EtcdError: Error, Sendable {
     /// What kind of failure it is.
     public enum Kind: Sendable {
-        /// No member answers as etcd does, or none that has a leader; another one may.
+        /// No member answers as etcd does, or none that has a leader or may answer; another one may.
         case unreachable
         /// User, password or right is missing.
         case denied
@@ -41,6 +41,10 @@ public struct EtcdError: Error, Sendable {
             return
         case "etcdserver: authentication is not enabled":
             self.init(.open, description)
+            return
+        // These bear it too, from etcd 3.5 on, and are about the member that was asked.
+        case "etcdserver: rpc not supported for learner", "etcdserver: not capable", "etcdserver: not leader":
+            self.init(.unreachable, description)
             return
         default: break
         }

@@ -38,8 +38,14 @@ struct MemberTests {
         return nil
     }
 
+    /// What a member says by the number of a request that is wrong, in the way of etcd 3.5.
+    private static func precondition(_ text: String) -> String {
+        #"400 {"error":"etcdserver: \#(text)","code":9,"message":"etcdserver: \#(text)"}"#
+    }
+
     @Test(arguments: [
         "200 {}", "200 []", #"200 {"header":{}}"#, "404 not found", #"500 {"error":"boom","code":13,"message":"boom"}"#,
+        precondition("rpc not supported for learner"), precondition("not capable"), precondition("not leader"),
     ])
     func whoAnswersWronglyIsLeft(answer: String) throws {
         let lab = try Lab(hosts: 0)
@@ -90,6 +96,17 @@ struct MemberTests {
             #expect(failure?.kind == .refused, "\(failure?.description ?? "")")
             #expect(client.endpoint == lab.registry.endpoints[0])
         }
+    }
+
+    @Test func whatIsRefusedIsNotAskedOfTheNextOne() throws {
+        let lab = try Lab(hosts: 0)
+        let member = try StrangeMember(on: lab.wire, .says(Self.precondition("lease already exists")))
+        try withClient(of: lab, [StrangeMember.endpoint] + lab.registry.endpoints) { client in
+            let failure = #expect(throws: EtcdError.self) { try client.grant(seconds: 10) }
+            #expect(failure?.kind == .refused, "\(failure?.description ?? "")")
+            #expect(client.endpoint == StrangeMember.endpoint)
+        }
+        withExtendedLifetime(member) {}
     }
 
     @Test(arguments: [StrangeMember.Habit.endsWatches, .endsNoLine])
