@@ -56,7 +56,7 @@ extension EtcdClient {
 
     /// Sets a key that must not exist; says whether it did not.
     public mutating func create(_ key: String, _ value: [UInt8], lease: Int64) throws(EtcdError) -> Bool {
-        try change(key, ifRevision: 0, .create, put(key, value, lease))
+        try change([isMissing(key)], [put(key, value, lease)])
     }
 
     /// Sets a key that must not have been changed since; says whether it was not.
@@ -66,12 +66,24 @@ extension EtcdClient {
         lease: Int64,
         ifRevision revision: Int64
     ) throws(EtcdError) -> Bool {
-        try change(key, ifRevision: revision, .modification, put(key, value, lease))
+        try change([isUnchanged(key, since: revision)], [put(key, value, lease)])
     }
 
     /// Removes a key that must not have been changed since; says whether it was not.
     public mutating func remove(_ key: String, ifRevision revision: Int64) throws(EtcdError) -> Bool {
-        try change(key, ifRevision: revision, .modification, ["request_delete_range": ["key": Self.bytes(key)]])
+        try change([isUnchanged(key, since: revision)], [delete(key)])
+    }
+
+    /// Sets a key that must not exist and removes one that must not have been changed since, so that nobody sees both or
+    /// neither; says whether that was so.
+    public mutating func create(
+        _ key: String,
+        _ value: [UInt8],
+        lease: Int64,
+        insteadOf old: String,
+        ifRevision revision: Int64
+    ) throws(EtcdError) -> Bool {
+        try change([isUnchanged(old, since: revision), isMissing(key)], [delete(old), put(key, value, lease)])
     }
 
     private func put(_ key: String, _ value: [UInt8], _ lease: Int64) -> JSON {
@@ -82,27 +94,19 @@ extension EtcdClient {
         ]
     }
 
-    /// What a revision is compared with.
-    private enum Target {
-        case create, modification
+    private func delete(_ key: String) -> JSON { ["request_delete_range": ["key": Self.bytes(key)]] }
+
+    private func isMissing(_ key: String) -> JSON {
+        ["key": Self.bytes(key), "result": "EQUAL", "target": "CREATE", "create_revision": "0"]
     }
 
-    private mutating func change(
-        _ key: String,
-        ifRevision revision: Int64,
-        _ target: Target,
-        _ operation: JSON
-    ) throws(EtcdError) -> Bool {
-        var compare = JSONObject([.init("key", Self.bytes(key)), .init("result", "EQUAL")])
-        switch target {
-        case .create:
-            compare.append("target", "CREATE")
-            compare.append("create_revision", .string("\(revision)"))
-        case .modification:
-            compare.append("target", "MOD")
-            compare.append("mod_revision", .string("\(revision)"))
-        }
-        let answer = try call("kv/txn", ["compare": [.object(compare)], "success": [operation]])
+    private func isUnchanged(_ key: String, since revision: Int64) -> JSON {
+        ["key": Self.bytes(key), "result": "EQUAL", "target": "MOD", "mod_revision": .string("\(revision)")]
+    }
+
+    /// Does all of it if all conditions hold, and says whether they did.
+    private mutating func change(_ conditions: [JSON], _ operations: [JSON]) throws(EtcdError) -> Bool {
+        let answer = try call("kv/txn", ["compare": .array(conditions), "success": .array(operations)])
         return answer["succeeded"] == .bool(true)
     }
 

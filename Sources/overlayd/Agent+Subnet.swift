@@ -17,37 +17,63 @@ extension Agent {
         _ underlay: Underlay
     ) throws(Trouble) -> Holding? {
         let now = RegistryWord.now()
-        if let own = find(listing, underlay) {
-            if try isGivenBack(own.entry, listing.entries, network) { return nil }
-            return try renew(own.entry, lease(own.subnets, network, underlay), now)
+        let own = find(listing, underlay)
+        let reason = own.flatMap { objection($0.entry, listing.entries, network) }
+        if let own, reason == nil { return try renew(own.entry, lease(own.subnets, network, underlay), now) }
+        let others = listing.entries.filter { $0.key != own?.entry.key }
+        let subnets = try choose(besides: others, keeping: own?.subnets ?? [], network, underlay)
+        let (number, seconds) = try freshLease()
+        let value = lease(subnets, network, underlay)
+        let key = subnetPrefix + value.key
+        let isTaken = try Trouble.registry { () throws(EtcdError) in
+            guard let old = own?.entry else { return try client.create(key, value.value, lease: number) }
+            // At once, because the others would take the ways to this host away in between.
+            return try client.create(
+                key,
+                value.value,
+                lease: number,
+                insteadOf: old.key,
+                ifRevision: old.revision
+            )
         }
-        let used = listing.entries.compactMap { hostKey($0.key) }.compactMap { RegistryLease.subnets(key: $0) }
+        if !isTaken { return nil }
+        if let own, let reason {
+            Daemon.log("\(own.entry.key) \(reason) and is given back")
+            drop(own.entry.lease)
+        }
+        if subnets.count > 1 {
+            // Others may have come since the list was read.
+            let entries = try list().entries
+            guard let own = entries.first(where: { $0.key == key }), objection(own, entries, network) == nil else {
+                return nil
+            }
+        }
+        spareLease = 0
+        return Holding(subnets: subnets, lease: number, seconds: seconds, heard: now)
+    }
+
+    /// Subnets that no other host has, of those that this host had each that still fits.
+    private func choose(
+        besides others: [EtcdEntry],
+        keeping old: [Prefix],
+        _ network: RegistryConfiguration,
+        _ underlay: Underlay
+    ) throws(Trouble) -> [Prefix] {
+        let used = others.compactMap { hostKey($0.key) }.compactMap { RegistryLease.subnets(key: $0) }
         // Not one that contains the address of a host, for then the tunnel's own packets would go into the tunnel.
-        let addresses = listing.entries.compactMap { entry in
+        let addresses = others.compactMap { entry in
             hostKey(entry.key).flatMap { try? RegistryLease(key: $0, value: entry.value) }?.publicIP
         }
         let hosts = (addresses + [underlay.local]).compactMap { Prefix(address: $0, length: $0.family.hostLength) }
         let all = used.flatMap { $0 } + hosts
-        guard let subnets = network.choose(besides: all, keeping: memory.subnets, (try? Clock.entropy()) ?? 0) else {
+        let entropy = (try? Clock.entropy()) ?? 0
+        guard let subnets = network.choose(besides: all, keeping: old + memory.subnets, entropy) else {
             throw Trouble(
                 .passing,
                 "etcd: no subnet of \(network.networks[0].description) is free; \(used.count) hosts have one"
             )
         }
-        let (number, seconds) = try freshLease()
-        let value = lease(subnets, network, underlay)
-        let isTaken = try Trouble.registry { () throws(EtcdError) in
-            try client.create(subnetPrefix + value.key, value.value, lease: number)
-        }
-        if !isTaken { return nil }
-        if subnets.count > 1 {
-            // Others may have come since the list was read.
-            let entries = try list().entries
-            guard let own = entries.first(where: { $0.key == subnetPrefix + value.key }) else { return nil }
-            if try isGivenBack(own, entries, network) { return nil }
-        }
-        spareLease = 0
-        return Holding(subnets: subnets, lease: number, seconds: seconds, heard: now)
+        return subnets
     }
 
     /// Why a key of this host's cannot stay; nothing if it can.
@@ -67,18 +93,6 @@ extension Agent {
             return "overlaps \(key), which was there before"
         }
         return nil
-    }
-
-    /// Gives a key back if it cannot stay, and says whether that was so.
-    private func isGivenBack(
-        _ own: EtcdEntry,
-        _ entries: [EtcdEntry],
-        _ network: RegistryConfiguration
-    ) throws(Trouble) -> Bool {
-        guard let objection = objection(own, entries, network) else { return false }
-        Daemon.log("\(own.key) \(objection) and is given back")
-        _ = try Trouble.registry { () throws(EtcdError) in try client.remove(own.key, ifRevision: own.revision) }
-        return true
     }
 
     /// The value that this host wants to have in the registry.

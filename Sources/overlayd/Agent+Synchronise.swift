@@ -42,9 +42,9 @@ extension Agent {
         )
         let mtu = try mtu(network, underlay)
         if !memory.networks.isEmpty, memory.networks != network.networks {
-            // What led through the network when it was another one leads nowhere now.
+            // What led past the tunnel when the network was another one leads nowhere now; the tunnel is compared as it is.
             try Trouble.host { () throws(CNIError) in
-                try RegistryRoutes.remove(network: configuration.network, networks: memory.networks, &host)
+                try RegistryRoutes.remove(memory.networks, besides: network.networks, &host)
             }
         }
         memory.networks = network.networks

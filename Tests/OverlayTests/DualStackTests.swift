@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Glibc
 import Support
 import Testing
 
@@ -154,6 +155,41 @@ struct DualStackTests {
         try lab.registry.delete("subnets/10.5.80.0-24&fc00:5:0:80::-64")
         try lab.registry.put("subnets/10.5.82.0-24", Registry.value("192.168.9.82", mac: "02:00:00:00:00:82"))
         #expect(try eventually { try host.ways().sorted() == ["10.5.80.0/24", "10.5.82.0/24"] }, "\(host.log)")
+    }
+
+    @Test func whatANetworkThatGetsIPv6HasStays() throws {
+        let lab = try attached(Lab.vxlan)
+        let host = lab.hosts[0]
+        let key = try #require(try lab.registry.key(of: "192.168.9.1"))
+        let device = try host.run("ip -o link show vxlan.1").prefix { $0 != ":" }
+        let before = try host.entries()
+        let directory = try TemporaryDirectory()
+        let command = "exec ip -4 monitor route >\(directory.path("routes"))"
+        let monitor = try host.space.inside { try PluginProcess("/bin/sh", arguments: ["-c", command]).start() }
+        for configuration in [Self.network, Lab.vxlan] {
+            let old = try #require(try lab.registry.key(of: "192.168.9.1"))
+            try lab.registry.configure(configuration)
+            #expect(try eventually { try lab.registry.key(of: "192.168.9.1").map { $0 != old } ?? false })
+            let new = try #require(try lab.registry.key(of: "192.168.9.1"))
+            // Until the new key came the old one was there: others have no reason to take a route away in between.
+            let revision = try #require(try lab.registry.creation(of: new))
+            let then = try lab.registry.type([
+                "get", "\(Registry.prefix)/subnets/\(old)", "--rev", "\(revision - 1)", "--keys-only",
+            ])
+            #expect(then.contains(old), "\(lab.logs)")
+            #expect(try lab.registry.hosts().count == 2)
+            #expect(try eventually { try host.run("ip -6 route show proto 92").isEmpty == (new == key) })
+            #expect(try eventually { try host.entries() == before || new != key }, "\(host.log)")
+            #expect(try host.run("ip -o link show vxlan.1").prefix { $0 != ":" } == device, "\(host.log)")
+        }
+        #expect(try lab.registry.key(of: "192.168.9.1") == key)
+        // That the other host has gone and come back is not what this one took it for.
+        try host.run("ip route add 10.9.9.0/24 dev eth0")
+        let heard = { (try? String(contentsOfFile: directory.path("routes"), encoding: .utf8)) ?? "" }
+        #expect(eventually { heard().contains("10.9.9.0/24") })
+        #expect(!heard().contains("Deleted"), "\(heard())")
+        monitor.send(SIGTERM)
+        _ = try monitor.finish()
     }
 
     @Test func aNetworkThatGetsIPv6AndLosesItLeavesEachHostWhatItHas() throws {

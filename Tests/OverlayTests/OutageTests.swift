@@ -238,9 +238,9 @@ struct OutageTests {
         #expect(outcome.exitCode == 1 && outcome.stderrText.contains("another overlayd"), "\(outcome.stderrText)")
     }
 
-    @Test func theNetworkChanges() throws {
+    @Test(arguments: ["host-gw", "vxlan"]) func theNetworkChanges(backend: String) throws {
         let lab = try attached()
-        try lab.registry.configure(#"{"Network":"10.7.0.0/16","Backend":{"Type":"host-gw"}}"#)
+        try lab.registry.configure(#"{"Network":"10.7.0.0/16","Backend":{"Type":"\#(backend)"}}"#)
         #expect(
             try eventually {
                 try lab.hosts.allSatisfy { try $0.ways().filter { $0.hasPrefix("10.7.") }.count == 2 }
@@ -248,9 +248,14 @@ struct OutageTests {
             "\(lab.logs)"
         )
         for host in lab.hosts {
-            #expect(try host.run("ip -o link show type vxlan") == "")
+            #expect(try host.run("ip -o link show type vxlan").isEmpty == (backend == "host-gw"))
             #expect(try eventually { try host.ways().count == 2 }, "\(host.log)")
         }
         #expect(try lab.registry.hosts().keys.allSatisfy { $0.hasPrefix("10.7.") })
+        // Nothing of the old network is left.
+        for host in lab.hosts where backend == "vxlan" {
+            #expect(try eventually { try host.entries().split(separator: "\n").count == 6 }, "\(host.log)")
+            #expect(try !host.run("ip -o address show dev vxlan.1").contains("10.5."))
+        }
     }
 }

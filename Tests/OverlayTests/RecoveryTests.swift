@@ -122,7 +122,7 @@ struct RecoveryTests {
         // The name of the next tunnel is taken, so nothing gets any further.
         try host.run("ip link add vxlan.2 type bridge")
         try lab.registry.configure(
-            #"{"Network":"10.0.0.0/8","SubnetMin":"10.5.0.0","SubnetMax":"10.5.69.0","Backend":{"Type":"vxlan","VNI":2}}"#
+            #"{"Network":"10.7.0.0/16","Backend":{"Type":"vxlan","VNI":2}}"#
         )
         #expect(eventually { host.log.contains("vxlan.2 already exists") }, "\(host.log)")
         // What led through the old network goes whenever that is taken away.

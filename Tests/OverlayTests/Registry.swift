@@ -106,11 +106,16 @@ final class Registry {
     }
 
     /// The number of the lease of a host's key, as etcd prints it; 0 without one.
-    func lease(of key: String) throws -> Int64 {
+    func lease(of key: String) throws -> Int64 { try number("lease", of: key) ?? 0 }
+
+    /// The revision at which a host's key came.
+    func creation(of key: String) throws -> Int64? { try number("create_revision", of: key) }
+
+    private func number(_ member: String, of key: String) throws -> Int64? {
         let text = try type(["get", "\(Self.prefix)/subnets/\(key)", "-w", "json"], untilItWorks: true)
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]
         let first = (json?["kvs"] as? [[String: Any]])?.first
-        return (first?["lease"] as? NSNumber)?.int64Value ?? 0
+        return (first?[member] as? NSNumber)?.int64Value
     }
 
     /// What Flannel's daemon writes of a host.
