@@ -123,7 +123,7 @@ extension Agent {
     /// Whether the interface below or an address of this host is another one than it was.
     private func hasMoved() throws(Trouble) -> Bool {
         guard let place = routes?.place else { return true }
-        return try Trouble.host { () throws(CNIError) in
+        let isElsewhere = try Trouble.host { () throws(CNIError) in
             guard let link = try host.link(index: place.underlay.link.index), link.isUp,
                 link.mtu == place.underlay.link.mtu
             else {
@@ -131,5 +131,7 @@ extension Agent {
             }
             return try place.isOutdated(by: host.addresses())
         }
+        if isElsewhere { return true }
+        return try secondAddress(place.networks, place.underlay) != publicIPv6
     }
 }

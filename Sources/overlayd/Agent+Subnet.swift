@@ -105,6 +105,7 @@ extension Agent {
         if case .vxlan(let identifier, _, _) = network.backend {
             lease.identifier = identifier
             lease.vtepMAC = .following(underlay.local, in: identifier)
+            lease.publicIPv6 = publicIPv6
         }
         return lease
     }

@@ -27,6 +27,7 @@ extension Agent {
         }
         let network = try read(listing)
         let underlay = try findUnderlay()
+        publicIPv6 = try secondAddress(network.networks, underlay)
         var held: Holding?
         for _ in 0..<10 where held == nil {
             held = try claim(listing, network, underlay)

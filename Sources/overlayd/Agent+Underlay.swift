@@ -44,4 +44,19 @@ extension Agent {
         }
         return best
     }
+
+    /// The address of IPv6 that Flannel's hosts are told besides, in a network of both versions of IP; nothing if none lasts.
+    ///
+    /// Flannel's daemon has a tunnel for each version, and it leaves out hosts that it cannot reach through both.
+    func secondAddress(_ networks: [Prefix], _ underlay: Underlay) throws(Trouble) -> IPAddress? {
+        guard networks.count > 1, underlay.local.family == .v4 else { return nil }
+        return try Trouble.host { () throws(CNIError) in
+            let usable = try host.addresses(of: underlay.link.index).filter { address in
+                address.prefix.address.family == .v6 && address.scope == 0 && address.isLasting
+                    && !address.isTentative && !address.hasFailed
+            }
+            // The oldest, which the kernel lists last.
+            return usable.last?.prefix.address
+        }
+    }
 }

@@ -36,6 +36,8 @@ final class Agent {
     var settings: [UInt8] = []
     /// What the plugin was told.
     var file: RegistryFile?
+    /// The address of IPv6 that is in the registry besides the one that counts.
+    var publicIPv6: IPAddress?
     /// A lease that nobody came to use yet.
     var spareLease: Int64 = 0
     /// How many lists in a row were read to their end and came to nothing all the same, and how many hosts the last one had.

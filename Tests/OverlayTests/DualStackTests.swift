@@ -133,6 +133,45 @@ struct DualStackTests {
         #expect(!lab.logs.contains("no way to"), "\(lab.logs)")
     }
 
+    @Test func hostsOfFlannelAreToldOfBothAddresses() throws {
+        let lab = try Lab(hosts: 2)
+        let (first, second) = (lab.hosts[0], lab.hosts[1])
+        try first.run("ip address add fd99::1/64 dev eth0 nodad")
+        try lab.registry.configure(Self.network)
+        // A key as a release before this one wrote it.
+        let key = "10.5.42.0-24&fc00:5:0:42::-64"
+        try lab.registry.put("subnets/\(key)", Registry.value("192.168.9.1", mac: "02:00:00:00:00:01"))
+        func published() throws -> String? {
+            let value = try lab.registry.hosts()[key] ?? ""
+            let data = value.components(separatedBy: #""BackendData":"#).last?.prefix { $0 != "}" } ?? ""
+            guard value.hasSuffix("BackendV6Data\":\(data)}}") else { return value.contains("V6Data") ? "wrong" : nil }
+            return value.components(separatedBy: #""PublicIPv6":""#).last.map { String($0.prefix { $0 != "\"" }) }
+        }
+        for _ in 0..<2 { #expect(try first.call("--once").exitCode == 0) }
+        #expect(try published() == "fd99::1")
+        #expect(try lab.registry.settings(of: key) == 2)
+        try lab.startAll()
+        let before = try second.entries()
+        #expect(before.contains("dst 192.168.9.1 self"))
+        let device = try second.run("ip -o link show vxlan.1").prefix { $0 != ":" }
+        for (line, address) in [
+            ("add fd99::5/64 dev eth0 nodad valid_lft 3000 preferred_lft 0", "fd99::1"),
+            ("delete fd99::1/64 dev eth0", nil), ("add fd99::7/64 dev eth0", "fd99::7"),
+            ("add fd99::8/64 dev eth0 nodad", "fd99::7"),
+        ] {
+            try first.run("ip address \(line)")
+            #expect(try eventually { try published() == address }, "\(line): \(first.log)")
+        }
+        // To the others it is the same host with the same subnet all the time.
+        #expect(try lab.registry.hosts().keys.contains(key) && lab.registry.hosts().count == 2)
+        #expect(try second.entries() == before)
+        #expect(try second.run("ip -o link show vxlan.1").prefix { $0 != ":" } == device)
+        // Where the tunnel goes over IPv6, or there is no IPv6, nobody needs it.
+        try lab.registry.configure(Lab.vxlan)
+        #expect(try eventually { try lab.registry.hosts().count == 2 && !lab.registry.hosts().keys.contains(key) })
+        #expect(try !lab.registry.hosts().values.contains { $0.contains("fd99") || $0.contains("V6Data") })
+    }
+
     @Test func aHostThatStillHasIPv6IsReachedByIPv4() throws {
         let lab = try Lab(hosts: 1)
         try lab.registry.configure(Lab.vxlan)

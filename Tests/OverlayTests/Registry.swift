@@ -111,6 +111,9 @@ final class Registry {
     /// The revision at which a host's key came.
     func creation(of key: String) throws -> Int64? { try number("create_revision", of: key) }
 
+    /// How often a host's key was set since it came.
+    func settings(of key: String) throws -> Int64? { try number("version", of: key) }
+
     private func number(_ member: String, of key: String) throws -> Int64? {
         let text = try type(["get", "\(Self.prefix)/subnets/\(key)", "-w", "json"], untilItWorks: true)
         let json = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any]

@@ -38,6 +38,18 @@ struct FormatTests {
         }
     }
 
+    @Test func valuesOfHostsWithBothVersions() throws {
+        let text =
+            #"{"PublicIP":"192.168.64.3","PublicIPv6":"fd99::3","BackendType":"vxlan","BackendData":{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"},"BackendV6Data":{"VNI":1,"VtepMAC":"c6:d2:32:6f:8f:44"}}"#
+        var lease = try RegistryLease(key: "10.5.52.0-24&fc00:0:0:1::-64", value: Array(text.utf8))
+        #expect(lease.publicIP.description == "192.168.64.3" && lease.identifier == 1)
+        lease.publicIPv6 = IPAddress("fd99::3")
+        #expect(String(decoding: lease.value, as: UTF8.self) == text)
+        // Without the address Flannel's daemon must find nothing that needs it.
+        lease.publicIPv6 = nil
+        #expect(!String(decoding: lease.value, as: UTF8.self).contains("BackendV6Data"))
+    }
+
     @Test(arguments: [
         (#"{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}"#, 255, "10.5.1.0/24", "10.5.255.0/24"),
         (#"{"Network":"10.5.0.0/23","Backend":{"Type":"vxlan"}}"#, 3, "10.5.0.128/25", "10.5.1.128/25"),

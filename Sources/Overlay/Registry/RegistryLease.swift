@@ -11,6 +11,8 @@ public struct RegistryLease: Equatable, Sendable {
     public internal(set) var subnets: [Prefix]
     /// The address by which the host is reached.
     public var publicIP: IPAddress
+    /// The address of IPv6 that Flannel's hosts are told besides; it is only written, because there is one tunnel for both versions.
+    public var publicIPv6: IPAddress?
     /// How packets get there: vxlan, host-gw, or something that only others know.
     public var backend: String
     /// The number of the tunnel, if there is one.
@@ -45,17 +47,17 @@ public struct RegistryLease: Equatable, Sendable {
     /// The value, in one line and in Flannel's order.
     public var value: [UInt8] {
         var object = JSONObject([
-            .init("PublicIP", .string(publicIP.description)), .init("PublicIPv6", .null),
+            .init("PublicIP", .string(publicIP.description)),
+            .init("PublicIPv6", publicIPv6.map { .string($0.description) } ?? .null),
             .init("BackendType", .string(backend)),
         ])
+        var data = JSON.null
         if let identifier, let vtepMAC {
-            let data = JSONObject([
-                .init("VNI", .int(Int(identifier))), .init("VtepMAC", .string(vtepMAC.description)),
-            ])
-            object.append("BackendData", .object(data))
-        } else {
-            object.append("BackendData", .null)
+            data = ["VNI": .int(Int(identifier)), "VtepMAC": .string(vtepMAC.description)]
         }
+        object.append("BackendData", data)
+        // Where it is, Flannel's daemon takes the address for granted.
+        if publicIPv6 != nil { object.append("BackendV6Data", data) }
         return JSON.object(object).serialize()
     }
 
