@@ -209,7 +209,7 @@ extension Agent {
         if found.isEmpty { Daemon.log("there is nothing to give back: etcd has no subnet of this host") }
         let networks = memory.networks.isEmpty ? (try? read(listing))?.networks ?? [] : memory.networks
         try Trouble.host { () throws(CNIError) in
-            try RegistryRoutes.remove(network: configuration.network, networks: networks, &host)
+            try Tunnel.remove(alias: Tunnel.alias(network: configuration.network), networks: networks, &host)
         }
         removeFiles(networks, memory.subnets.isEmpty ? found.first?.subnets ?? [] : memory.subnets)
     }

@@ -167,12 +167,6 @@ public struct RegistryRoutes: Sendable {
         return before - refused.count
     }
 
-    /// Removes all that was made for a network: the tunnel, and what leads to other hosts.
-    public static func remove(network: String, networks: [Prefix], _ host: inout Kernel) throws(CNIError) {
-        try Tunnel.remove(alias: Tunnel.alias(network: network), networks: networks, &host)
-        try remove(networks, besides: [], &host)
-    }
-
     /// Removes the plain routes to networks as far as they are no part of others.
     public static func remove(_ networks: [Prefix], besides others: [Prefix], _ host: inout Kernel) throws(CNIError) {
         for route in try Tunnel.routes(through: .max, networks, &host)
