@@ -70,7 +70,10 @@ extension AddressStore {
         _ lease: Lease
     ) throws(StoreError) -> IPAddress {
         if let address = request.address { return try take(address, of: request.set) }
-        for held in try addresses(of: lease) where request.set.range(of: held) != nil {
+        var present = try addresses(of: lease)
+        // Of several, which only requests can bring about, the reference names that whose file is listed first.
+        present.sort { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }
+        for held in present where request.set.range(of: held) != nil {
             // A container that was started anew after the machine was has forgotten what it had.
             if try reclaim(held) { continue }
             throw StoreError(

@@ -55,6 +55,18 @@ struct ReferenceTests {
         #expect(objects[0] == objects[1], "\(answer)\n\(expected)")
     }
 
+    @Test func theSameOneOfSeveralAddressesIsNamed() throws {
+        let ours = try HostLocalNetwork(#","ranges":[[{"subnet":"10.1.0.0/29"},{"subnet":"10.2.0.0/24"}]]"#)
+        for network in [ours, ours.throughReference] {
+            for address in ["10.2.0.66", "10.1.0.6"] {
+                #expect(try network.call("ADD", "c1", arguments: "IP=\(address)").exitCode == 0)
+            }
+            let message = try network.call("ADD", "c1").message
+            #expect(message.contains("10.1.0.6 has been allocated to c1"), "\(message)")
+            try network.delete("c1")
+        }
+    }
+
     /// A call of a random sequence.
     private struct Step {
         let command: String

@@ -37,10 +37,9 @@ extension VxlanNetwork {
     /// The kernel refuses the route of IPv4 to that host. That of IPv6 it takes, and never uses it, because the bridge's own
     /// one comes first.
     func lostSubnet(_ host: inout Kernel) throws(CNIError) -> String? {
-        guard let entries = tunnel.entries, let bridge = try host.link(named: configuration.bridge.name) else {
-            return nil
-        }
+        guard let entries = tunnel.entries else { return nil }
         let subnets = entries.routed.map { $0.subnet } + entries.direct.map { $0.subnet }
+        guard !subnets.isEmpty, let bridge = try host.link(named: configuration.bridge.name) else { return nil }
         for address in try host.addresses(of: bridge.index) where address.scope == 0 {
             let own = address.prefix
             if subnets.contains(where: { $0.contains(own.address) && $0.length <= own.length }) {
