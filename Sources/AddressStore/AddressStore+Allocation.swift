@@ -70,10 +70,7 @@ extension AddressStore {
         _ lease: Lease
     ) throws(StoreError) -> IPAddress {
         if let address = request.address { return try take(address, of: request.set) }
-        var present = try addresses(of: lease)
-        // Of several, which only requests can bring about, the reference names that whose file is listed first.
-        present.sort { $0.description.utf8.lexicographicallyPrecedes($1.description.utf8) }
-        for held in present where request.set.range(of: held) != nil {
+        while let held = try present(request.set, lease) {
             // A container that was started anew after the machine was has forgotten what it had.
             if try reclaim(held) { continue }
             throw StoreError(
@@ -92,6 +89,15 @@ extension AddressStore {
             "no IP addresses available in range set: \(request.set.description)",
             "all \(request.set.count) are taken; release some, run GC, or widen the range"
         )
+    }
+
+    /// The address of a set that an attachment has.
+    ///
+    /// Of several, which only requests can bring about, that whose file is listed first, because the reference names that.
+    private func present(_ set: RangeSet, _ lease: Lease) throws(StoreError) -> IPAddress? {
+        try addresses(of: lease).filter { set.range(of: $0) != nil }.min {
+            $0.description.utf8.lexicographicallyPrecedes($1.description.utf8)
+        }
     }
 
     private mutating func take(_ address: IPAddress, of set: RangeSet) throws(StoreError) -> IPAddress {
