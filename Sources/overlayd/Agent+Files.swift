@@ -22,6 +22,10 @@ extension Agent {
             WholeFile.remove(pluginPath)
             file = nil
         }
+        // When a version of IP is switched on again, containers that are still there have addresses of what it was.
+        memory.former = (memory.subnets + memory.former).filter { old in
+            !held.subnets.contains { $0.address.family == old.address.family }
+        }
         (memory.subnets, memory.lease) = (held.subnets, held.lease)
         memory.leaseSeconds = held.lease == 0 ? 0 : configuration.leaseSeconds
         (memory.address, memory.mac) = (underlay.local, underlay.link.mac)

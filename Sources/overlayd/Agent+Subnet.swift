@@ -67,7 +67,7 @@ extension Agent {
         let hosts = (addresses + [underlay.local]).compactMap { Prefix(address: $0, length: $0.family.hostLength) }
         let all = used.flatMap { $0 } + hosts
         let entropy = (try? Clock.entropy()) ?? 0
-        guard let subnets = network.choose(besides: all, keeping: old + memory.subnets, entropy) else {
+        guard let subnets = network.choose(besides: all, keeping: old + memory.subnets + memory.former, entropy) else {
             throw Trouble(
                 .passing,
                 "etcd: no subnet of \(network.networks[0].description) is free; \(used.count) hosts have one"

@@ -12,6 +12,8 @@ import Overlay
 struct AgentMemory: Equatable {
     /// The subnets that this host had last; none if it never had any.
     var subnets: [Prefix] = []
+    /// Those of a version of IP that the network has no more.
+    var former: [Prefix] = []
     /// The number of the lease in the registry; 0 if there is none.
     var lease: Int64 = 0
     /// How many seconds it was asked to last, which is not always what the registry made of that; 0 if nobody knows.
@@ -35,6 +37,7 @@ struct AgentMemory: Equatable {
         }
         (self.subnets, self.networks) = (subnets, networks)
         (self.lease, self.boot) = (Int64(lease) ?? 0, boot)
+        former = (try? node.prefixes("former")) ?? []
         leaseSeconds = (try? node.string("leaseTTL")).flatMap { Int($0) } ?? 0
         address = (try? node.string("address")).flatMap { IPAddress($0) }
         mac = (try? node.string("mac")).flatMap { MACAddress($0) }
@@ -47,6 +50,7 @@ struct AgentMemory: Equatable {
     var bytes: [UInt8] {
         let object = JSONObject([
             .init("subnet", .string(subnets.map { $0.description }.joined(separator: ","))),
+            .init("former", .string(former.map { $0.description }.joined(separator: ","))),
             .init("network", .string(networks.map { $0.description }.joined(separator: ","))),
             .init("lease", .string("\(lease)")), .init("leaseTTL", .string("\(leaseSeconds)")),
             .init("boot", .string(boot)),

@@ -299,4 +299,32 @@ struct DualStackTests {
         let rules = try first.space.inside { try PacketFilter() }
         #expect(rules.isEmpty, "\(rules)")
     }
+
+    /// Containers that were there before have addresses of it.
+    @Test(arguments: [false, true]) func aSubnetOfIPv6ComesBackWhenIPv6IsSwitchedOnAgain(restarting: Bool) throws {
+        let lab = try attached()
+        let (first, second) = (lab.hosts[0], lab.hosts[1])
+        let keys = try lab.hosts.map { try lab.registry.key(of: "192.168.9.\($0.number)") }
+        try lab.registry.configure(
+            Self.network.replacingOccurrences(of: #""EnableIPv6":true"#, with: #""EnableIPv6":false"#)
+        )
+        #expect(
+            try eventually { try lab.registry.key(of: "192.168.9.1")?.contains("&") == false && first.isReady },
+            "\(lab.logs)"
+        )
+        if restarting {
+            first.end(SIGTERM)
+            try first.start()
+        }
+        try lab.registry.configure(Self.network)
+        let areBack = try eventually {
+            try lab.hosts.map { try lab.registry.key(of: "192.168.9.\($0.number)") } == keys
+        }
+        #expect(areBack, "\(lab.logs)")
+        let isReached = try eventually {
+            let ping = ["-6", "-c", "1", "-w", "2", try second.address(6)]
+            return (try? Registry.run("ping", ping, in: first.container)) != nil
+        }
+        #expect(isReached, "\(lab.logs)")
+    }
 }
