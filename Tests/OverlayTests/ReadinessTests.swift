@@ -155,6 +155,25 @@ struct ReadinessTests {
         #expect(try eventually { try host.plugin("STATUS").exitCode == 0 }, "\(host.log)")
     }
 
+    @Test func withoutTheDaemonAMissingTunnelIsSaid() throws {
+        let lab = try Lab(hosts: 1, plugin: ["ipMasq": true])
+        try lab.registry.configure(Lab.vxlan)
+        let host = lab.hosts[0]
+        #expect(try host.call("--once").exitCode == 0)
+        try host.attach()
+        let rules = try host.run("nft list ruleset")
+        try host.run("ip link delete vxlan.1")
+        let status = try host.plugin("STATUS").stdoutText
+        let isSaid = status.contains("\"code\": 50,") && status.contains("vxlan.1 is missing")
+        #expect(isSaid && status.contains("overlayd makes it"), "\(status)")
+        var reconcile = PluginProcess(Executables.path("vxlan"), arguments: ["reconcile"])
+        reconcile.input = .bytes(Array(try host.text("net.conf").utf8))
+        let outcome = try reconcile.run(in: host.space.namespace)
+        #expect(outcome.exitCode == 1 && outcome.stderrText.contains("overlayd makes it"), "\(outcome)")
+        // What leads into the tunnel is not to bear the host's address once it is there again.
+        #expect(try host.run("nft list ruleset") == rules)
+    }
+
     @Test(arguments: ["down", "mtu 1300"]) func aTunnelThatIsNotAsItWasWaitsForTheDaemon(
         change: String
     ) throws {

@@ -221,7 +221,7 @@ struct ChangeTests {
         let result = try host.add(overlay([1, 2, 3]), container)
         // The second host has it now, and the first one another one, in which nobody is yet.
         let after = overlay([7, 1, 8])
-        try host.call("CHECK", after.with(["prevResult": result]), container).failed(105, "vxlan.1")
+        try host.call("CHECK", after.with(["prevResult": result]), container).failed(105, "another host's")
         let outcome = try host.reconciling(after)
         #expect(outcome.exitCode == 1 && outcome.stderrText.contains("subnet"), "\(outcome)")
         // Whoever has nothing to do with it is reached.
@@ -278,5 +278,30 @@ struct ChangeTests {
         )
         try host.add(network, container)
         #expect(try TestHost.run("ip route", in: container).contains("10.5.0.0/16 via 10.5.1.1"))
+    }
+
+    /// As after a network that was replaced: the host's own subnet is on another bridge as well.
+    @Test(arguments: [true, false]) func anotherInterfaceWithTheSubnetIsNamed(isBridged: Bool) throws {
+        let network = isBridged ? OverlayNetwork.bridged() : .routed()
+        try host.run("ip link add cni0 type bridge")
+        try host.run("ip link set cni0 addrgenmode none up")
+        try host.run("ip address add \(isBridged ? "10.6.1.1/16" : "10.5.1.1/24") dev cni0")
+        let before = try host.state()
+        try host.call("STATUS", network).failed(50, "cni0", "own subnet")
+        try host.call("ADD", network, container).failed(102, "cni0", "own subnet", "remove the address")
+        let difference = try host.state().difference(from: before)
+        #expect(difference.isEmpty, "\(difference)")
+        // Who uses the tunnel without the plugin has the subnet where it is.
+        try host.reconcile(network)
+        // An address without a network takes nothing.
+        try host.run("ip address flush dev cni0")
+        try host.run("ip address add \(isBridged ? "10.6.1.99/32" : "10.5.1.99/32") dev cni0")
+        let result = try host.add(network, container)
+        try host.run("ip address add \(isBridged ? "10.6.1.1/16" : "10.5.1.1/24") dev cni0")
+        try host.call("CHECK", network.with(["prevResult": result]), container).failed(
+            105,
+            "cni0",
+            "remove the address"
+        )
     }
 }

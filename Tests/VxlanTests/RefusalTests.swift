@@ -153,7 +153,7 @@ struct RefusalTests {
         try host.add(.routed(["vni": 2]), container)
         try host.call("STATUS", .routed(["vni": 2])).succeeded()
         // The two versions of IP have ports of their own.
-        try host.call("STATUS", .routed(over: "fd09::", ["name": "other", "device": "vxlan6"])).succeeded()
+        try host.call("STATUS", .bridged(over: "fd09::", ["name": "other", "vni": 1, "device": "vxlan6"])).succeeded()
     }
 
     @Test func aPortInUseIsNamedWithTheWayOut() throws {

@@ -21,7 +21,7 @@ extension Vxlan {
         // The first attachment makes what the last one takes away.
         if request.configuration.tearsDown, !isUsed { return name + ": not in use" }
         var count = try network.correctBridge(&host) + (network.isKept ? 0 : network.tunnel.ensure(&host))
-        try network.refuseLostSubnet(&host)
+        if let obstacle = try network.obstacle(attaching: false, &host) { throw obstacle }
         if isUsed { count += try network.correctGateways(&host) + (network.correctMasquerade(&host) ? 1 : 0) }
         return name + ": " + (count == 0 ? "all is as it is to be" : "\(count) changes")
     }

@@ -77,6 +77,7 @@ struct Vxlan: Plugin {
         try container.addressesAndRoutes(result, on: link)
         let device = BridgeDevice(network.bridgeSettings(), ownPort: request.attachment.hostInterface)
         try device.check(port: link.peer, result, &host)
+        if let obstacle = try network.obstacle(&host) { throw CNIError(.drifted, obstacle.message, obstacle.details) }
         if let complaint = try network.complaint(&host) ?? network.forwardingComplaint(result) {
             throw CNIError(.drifted, complaint, "\"vxlan reconcile\" with the network's file, or any ADD, corrects it")
         }
@@ -99,10 +100,11 @@ struct Vxlan: Plugin {
         let network = try VxlanNetwork(request.configuration, request.attachment.network, missing: .notReady, &host)
         try request.ipam(request.configuration.ipam(request.document, network.subnets, of: network.networks))?.status()
         if let backend = request.configuration.masquerade { try network.masquerade(&host).probe(backend) }
-        if !network.isKept {
-            do { try network.tunnel.checkPlace(&host) } catch {
-                throw CNIError(.notReady, error.message, error.details)
-            }
+        do throws(CNIError) {
+            if !network.isKept { try network.tunnel.checkPlace(&host) }
+            if let obstacle = try network.obstacle(&host) { throw obstacle }
+        } catch {
+            throw CNIError(.notReady, error.message, error.details)
         }
         try network.checkRoom(&host)
         let name = request.configuration.bridge.name

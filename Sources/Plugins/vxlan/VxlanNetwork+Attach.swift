@@ -62,12 +62,8 @@ extension VxlanNetwork {
         tunnel = now.tunnel
         // First, because a subnet that this host had may be another one's now.
         _ = try correctBridge(&host)
-        if !isKept {
-            try correctTunnel(device, &host, undo: &undo)
-            try refuseLostSubnet(&host)
-        } else if let complaint = try missing(&host) {
-            throw CNIError(.tryAgain, complaint, "overlayd makes it; is it running?")
-        }
+        if !isKept { try correctTunnel(device, &host, undo: &undo) }
+        if let obstacle = try obstacle(&host) { throw obstacle }
         try correctMasquerade(&host, besides: device.ownPort, undo: &undo)
     }
 

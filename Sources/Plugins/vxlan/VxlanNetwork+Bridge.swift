@@ -19,40 +19,10 @@ extension VxlanNetwork {
 
     /// What is not as it is to be of what attachments share; nothing if all is.
     func complaint(_ host: inout Kernel) throws(CNIError) -> String? {
-        if let complaint = try isKept ? missing(&host) : tunnel.complaint(&host) { return complaint }
+        if !isKept, let complaint = try tunnel.complaint(&host) { return complaint }
         if let complaint = try bridgeCorrections(&host).first?.complaint { return complaint }
-        if let complaint = try lostSubnet(&host) { return complaint }
+        if let obstacle = try obstacle(&host) { return obstacle.message }
         return try masquerade(&host).complaint(configuration.masquerade)
-    }
-
-    /// What to say if the tunnel is not as overlayd makes it, as far as the plugin knows.
-    func missing(_ host: inout Kernel) throws(CNIError) -> String? {
-        guard let link = try host.link(named: tunnel.name) else { return "the tunnel " + tunnel.name + " is missing" }
-        if !link.isUp { return "the tunnel " + tunnel.name + " is down" }
-        return link.mtu < mtu ? "the MTU of the tunnel " + tunnel.name + " is \(link.mtu), not \(mtu)" : nil
-    }
-
-    /// What to say if the bridge still has an address of a subnet that is another host's by now, for the containers' sake.
-    ///
-    /// The kernel refuses the route of IPv4 to that host. That of IPv6 it takes, and never uses it, because the bridge's own
-    /// one comes first.
-    func lostSubnet(_ host: inout Kernel) throws(CNIError) -> String? {
-        guard let entries = tunnel.entries else { return nil }
-        let subnets = entries.routed.map { $0.subnet } + entries.direct.map { $0.subnet }
-        guard !subnets.isEmpty, let bridge = try host.link(named: configuration.bridge.name) else { return nil }
-        for address in try host.addresses(of: bridge.index) where address.scope == 0 {
-            let own = address.prefix
-            if subnets.contains(where: { $0.contains(own.address) && $0.length <= own.length }) {
-                return "the bridge " + bridge.name + " has the address " + own.description
-                    + ", of a subnet that is another host's now"
-            }
-        }
-        return nil
-    }
-
-    /// Refuses such a state, once all other hosts are reached.
-    func refuseLostSubnet(_ host: inout Kernel) throws(CNIError) {
-        if let complaint = try lostSubnet(&host) { throw CNIError(.interfaceExists, complaint, Self.wayOut) }
     }
 
     /// Refuses where the kernel soon has no room for the neighbours of containers.
@@ -129,7 +99,7 @@ extension VxlanNetwork {
     }
 
     /// The length of the addresses that containers of a subnet get.
-    private func length(_ subnet: Prefix) -> Int {
+    func length(_ subnet: Prefix) -> Int {
         let network = configuration.mode == .routed ? nil : networks.first { $0.contains(subnet) }
         return (network ?? subnet).length
     }
@@ -186,7 +156,7 @@ extension VxlanNetwork {
         }
     }
 
-    private static let wayOut = "it still has containers or ports of others: remove these first, or change the key back"
+    static let wayOut = "it still has containers or ports of others: remove these first, or change the key back"
 
     /// The settings with which a bridge has a neighbour for each container that announces itself.
     ///
