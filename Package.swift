@@ -35,29 +35,43 @@ let embedded: [SwiftSetting] = [
         "-Xcc", "-fno-asynchronous-unwind-tables",
         // Inlined into each message, these functions of the standard library would be a quarter of a plugin.
         "-Xllvm", "-sil-inline-never-functions=DefaultStringInterpolation",
-        // The same instructions in many places become a function.
-        "-Xllvm", "-enable-machine-outliner=always", "-Xllvm", "-enable-linkonceodr-outlining",
     ]),
     .unsafeFlags(appended.flatMap { ["-Xllvm", "-sil-inline-never-function=$eSa6appendyyxnF\($0)_Tg5"] }),
     .unsafeFlags(decoded.flatMap { ["-Xllvm", "-sil-inline-never-function=\($0)"] }),
 ]
 
-let shipped = common + [.strictMemorySafety()] + (isEmbedded ? embedded : [])
+/// The same instructions in many places become a function, which Embedded Swift's code has to be named for, because the linker
+/// may merge it as well.
+let outlined: [SwiftSetting] = [
+    .unsafeFlags(["-Xllvm", "-enable-machine-outliner=always", "-Xllvm", "-enable-linkonceodr-outlining"])
+]
+
+/// What is compiled for users; `isSmall` tells whether it is to take little room, for which whatever computes a lot takes a fifth
+/// longer.
+func shipped(isSmall: Bool = true) -> [SwiftSetting] {
+    common + [.strictMemorySafety()] + (isEmbedded ? embedded + (isSmall ? outlined : []) : [])
+}
 
 /// A library of the suite.
 func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: shipped)
+    .target(name: name, dependencies: dependencies, path: "Sources/\(name)", swiftSettings: shipped())
 }
 
 /// An executable that is shipped, called like the folder that holds it.
-func executable(_ folder: String, target: String, _ dependencies: [Target.Dependency], links: [String] = []) -> Target {
+func executable(
+    _ folder: String,
+    target: String,
+    _ dependencies: [Target.Dependency],
+    links: [String] = [],
+    isSmall: Bool = true
+) -> Target {
     let path = "Sources/\(folder)"
     return .executableTarget(
         name: target,
         dependencies: dependencies,
         path: path,
         exclude: folder == "cnictl" ? [] : ["README.md"],
-        swiftSettings: shipped,
+        swiftSettings: shipped(isSmall: isSmall),
         linkerSettings: links.map { .linkedLibrary($0) }
     )
 }
@@ -102,7 +116,8 @@ let executables: [(name: String, target: Target)] = [
             "overlayd",
             target: "overlayd",
             ["Addressing", "CNI", "Claims", "Etcd", "Interfaces", "JSON", "Linux", "Netlink", "Overlay"],
-            links: ["mnl"]
+            links: ["mnl"],
+            isSmall: false
         )
     ),
     (
