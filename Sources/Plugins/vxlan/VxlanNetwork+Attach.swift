@@ -40,6 +40,7 @@ extension VxlanNetwork {
         defer { withExtendedLifetime(lock) {} }
         _ = try device.ensure(&host, undo: &undo)
         if try complaint(&host) != nil { return nil }
+        if try obstacle(&host) != nil { return nil }
         return try device.attach(pair, in: netns, &host, undo: &undo)
     }
 

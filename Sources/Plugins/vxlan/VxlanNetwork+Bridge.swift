@@ -17,11 +17,10 @@ extension VxlanNetwork {
         return settings
     }
 
-    /// What is not as it is to be of what attachments share; nothing if all is.
+    /// What is not as it is to be of what attachments share, and can be corrected; nothing if all is.
     func complaint(_ host: inout Kernel) throws(CNIError) -> String? {
         if !isKept, let complaint = try tunnel.complaint(&host) { return complaint }
         if let complaint = try bridgeCorrections(&host).first?.complaint { return complaint }
-        if let obstacle = try obstacle(&host) { return obstacle.message }
         return try masquerade(&host).complaint(configuration.masquerade)
     }
 

@@ -9,6 +9,7 @@ import Overlay
 /// What the plugin finds in its way and cannot correct.
 extension VxlanNetwork {
     /// The refusal because of it; nothing if a container can be attached, or if nobody attaches one, the tunnel be used.
+    @inline(never)
     func obstacle(attaching: Bool = true, _ host: inout Kernel) throws(CNIError) -> CNIError? {
         if isKept, let complaint = try missing(&host) {
             return CNIError(.tryAgain, complaint, "overlayd makes it; is it running?")
